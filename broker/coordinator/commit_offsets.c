@@ -14,6 +14,9 @@
  * A commit, and the question what was committed, go to the shard of the group's partition. The first commit has
  * `__consumer_offsets` created, as a write has a topic; it and those behind it wait in line there, so that
  * commits of one group keep their order.
+ *
+ * A commit within a transaction is one batch of the producer's, as its records are elsewhere: the partition asks the
+ * transaction's owner about it, and the marker in the same partition makes it count.
  */
 enum { ENTRIES_MAX = 100000 };
 
@@ -45,6 +48,33 @@ static int check_entry(const struct weir_offset_entry *entry, size_t metadata_si
     return 0;
 }
 
+/* Whose transaction it is in. What is in one is pending, so it neither takes anything back nor gives the group away. */
+static int check_transaction(const struct weir_commit_request *commit, struct weir_error *error)
+{
+    size_t size = commit->transactional_id.size;
+    bool takes_back = commit->releases != NULL;
+    if (weir_slice_is_null(commit->transactional_id)) return 0;
+    if (size == 0 || size > INT16_MAX) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "a transactional id of %zu bytes; 1 to %d are allowed", size,
+                              INT16_MAX);
+    }
+    if (commit->producer_id < 0 || commit->producer_epoch < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "transaction of '%.*s': producer id %lld and epoch %d; both are to "
+                              "be given, as init gave them",
+                              (int)(size & 0xff), (const char *)commit->transactional_id.data,
+                              (long long)commit->producer_id, commit->producer_epoch);
+    }
+    for (size_t i = 0; i < commit->entry_count; i++) {
+        takes_back = takes_back || commit->entries[i].is_tombstone;
+    }
+    return !takes_back ? 0
+                       : weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                                        "nothing is taken back within a transaction: commit that "
+                                        "by itself");
+}
+
 static int check_commit(const struct weir_engine *engine, const struct weir_commit_request *commit,
                         struct weir_error *error)
 {
@@ -63,7 +93,7 @@ static int check_commit(const struct weir_engine *engine, const struct weir_comm
         if (rc == 0) rc = check_entry(&commit->entries[i], metadata_max, error);
         if (rc < 0) return rc;
     }
-    return 0;
+    return check_transaction(commit, error);
 }
 
 /* ---- on the group's shard -------------------------------------------------------------------- */
@@ -119,10 +149,16 @@ static int set_owner(const struct weir_offsets_partition *offsets, struct weir_c
     return 0;
 }
 
+static bool is_transactional(const struct weir_commit_request *commit)
+{
+    return !weir_slice_is_null(commit->transactional_id);
+}
+
 static int check_classic(struct weir_live_group *group, const struct weir_commit_request *commit,
                          struct weir_error *error)
 {
-    struct weir_classic_committer committer = {.generation = -1};
+    struct weir_classic_committer committer = {.generation = -1,
+                                               .is_transactional = is_transactional(commit)};
     committer.now_ms = weir_live_now_ms(group->offsets);
     if (commit->has_member) {
         committer.member = commit->member;
@@ -137,6 +173,7 @@ static int check_consumer(const struct weir_live_group *group, const struct weir
     static const struct weir_group_member_id nobody;
     const struct weir_commit_request *commit = work->commit;
     struct weir_arena *arena = &group->offsets->update_arena;
+    if (is_transactional(commit) && !commit->has_member) return 0; /* before KIP-447 nobody said */
     weir_arena_reset(arena);
     struct weir_consumer_commit *commits =
         weir_arena_array(arena, commit->entry_count, sizeof *commits);
@@ -173,8 +210,8 @@ static int check_taking(struct weir_live_group *group, const struct weir_commit_
 }
 
 /* WEIR_END: ask again when its writes have ended. */
-static int check_member(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
-                        struct weir_error *error)
+static int check_group(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
+                       struct weir_error *error)
 {
     const struct weir_commit_request *commit = work->commit;
     struct weir_live_group *group = NULL;
@@ -190,6 +227,17 @@ static int check_member(struct weir_offsets_partition *offsets, const struct wei
     rc = check_live(group, work, error);
     weir_live_group_settle(group);
     return rc;
+}
+
+/* Whatever is wrong with a membership, a transactional producer knows one number for it (KIP-447). */
+static int check_member(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
+                        struct weir_error *error)
+{
+    int rc = check_group(offsets, work, error);
+    bool is_stale = rc == WEIR_STALE_MEMBER_EPOCH || rc == WEIR_GROUP_ID_NOT_FOUND;
+    if (!is_stale || !is_transactional(work->commit)) return rc;
+    if (error->code == (enum weir_code)rc) error->code = WEIR_ILLEGAL_GENERATION;
+    return WEIR_ILLEGAL_GENERATION;
 }
 
 static void commit_ended(struct weir_group_write *write, int rc, struct weir_error *error)
@@ -296,6 +344,7 @@ static struct weir_commit_work *new_work(struct weir_offsets_partition *offsets,
     work->write.group = commit->group;
     work->write.ended = commit_ended;
     work->write.is_owning = is_taking(offsets, commit);
+    work->write.transaction = is_transactional(commit) ? commit : NULL;
     return work;
 }
 

@@ -115,10 +115,21 @@ static void give_back(struct weir_offsets_partition *offsets)
     if (offsets->builder.plain.capacity > KEPT_BYTES) weir_batch_builder_close(&offsets->builder);
 }
 
+/* Without a sequence: nobody repeats such a batch, the coordinator writes each once (Kafka's form). */
+static struct weir_batch_finish finish_of(const struct weir_group_write *write)
+{
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    if (write->transaction == NULL) return finish;
+    finish.producer_id = write->transaction->producer_id;
+    finish.producer_epoch = write->transaction->producer_epoch;
+    finish.is_transactional = true;
+    return finish;
+}
+
 int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_group_write *write)
 {
     struct weir_partition *partition = offsets->partition;
-    struct weir_batch_finish finish_with = WEIR_BATCH_FINISH_NONE;
+    struct weir_batch_finish finish_with = finish_of(write);
     struct weir_slice bytes;
     int rc = weir_batch_builder_finish(&offsets->builder, &finish_with, &bytes);
     if (rc < 0) return rc;
@@ -142,6 +153,10 @@ void weir_group_write_submit_batch(struct weir_offsets_partition *offsets,
         .acks = WEIR_ACKS_ALL,
         .is_internal = true,
     };
+    if (write->transaction != NULL) {
+        write->produce.transactional_id = write->transaction->transactional_id;
+        write->produce.is_transaction_version_2 = write->transaction->is_transaction_version_2;
+    }
     enlist(offsets, write);
     weir_partition_write(offsets->partition, &write->produce);
 }

@@ -17,8 +17,10 @@ struct weir_group_write {
     struct weir_offsets_partition *offsets;
     struct weir_group_write *next; /* in the partition's list */
     struct weir_group_write *previous;
-    struct weir_slice group; /* whose; it lives until the write has ended */
-    bool is_owning;          /* it makes the group an application's */
+    struct weir_slice group;                       /* whose; it lives until the write has ended */
+    bool is_owning;                                /* it makes the group an application's */
+    const struct weir_commit_request *transaction; /* it is in the one that this names, and pending
+                                                      until that ends; NULL: in none */
     /**
      * Once, perhaps before the submit returns; the write's memory is its maker's again. `rc`: how the write and the
      * fold went, and `error` why. A write that is durable and could not be folded in (`is_durable`, and a

@@ -230,6 +230,76 @@ START_TEST(a_tombstone_forgets_one_partition)
 }
 END_TEST
 
+/* ---- within a transaction ---------------------------------------------------------------------- */
+
+static struct weir_commit_request in_transaction(void)
+{
+    return (struct weir_commit_request){.group = weir_text("group"),
+                                        .entries = entries,
+                                        .entry_count = 1,
+                                        .transactional_id = weir_text("copier"),
+                                        .producer_id = 17,
+                                        .producer_epoch = 3};
+}
+
+static int send(struct weir_commit_request *request)
+{
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request->request, NULL), 0);
+    weir_broker_commit_offsets(engine.broker, request);
+    return weir_broker_wait(engine.broker, &request->request, &engine.error);
+}
+
+/* A commit within a transaction says whose: an id of 1 to 32,767 bytes, a producer id and an epoch; and takes nothing
+ * back. */
+START_TEST(a_commit_in_a_transaction_says_whose_it_is)
+{
+    open_engine();
+    struct weir_commit_request request = in_transaction();
+    request.transactional_id = weir_text("");
+    ck_code(send(&request), WEIR_INVALID_ARGUMENT);
+    request.transactional_id = weir_slice(letters, INT16_MAX + 1);
+    ck_code(send(&request), WEIR_INVALID_ARGUMENT);
+    request = in_transaction();
+    request.producer_id = -1;
+    ck_code(send(&request), WEIR_INVALID_ARGUMENT);
+    request = in_transaction();
+    request.producer_epoch = -1;
+    ck_code(send(&request), WEIR_INVALID_ARGUMENT);
+    request = in_transaction();
+    entries[0].is_tombstone = true;
+    ck_code(send(&request), WEIR_INVALID_ARGUMENT);
+    ck_assert_int_eq(engine_committed(&engine, "group", "clicks", 0), -1);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A member of a group that is not there is of another generation, to a transactional producer (KIP-447). */
+START_TEST(a_commit_in_a_transaction_is_of_a_generation)
+{
+    open_engine();
+    struct weir_commit_request request = in_transaction();
+    request.has_member = true;
+    request.member.member_id = weir_text("somebody");
+    request.generation = 4;
+    ck_code(send(&request), WEIR_ILLEGAL_GENERATION);
+    request.transactional_id = weir_null();
+    ck_code(send(&request), WEIR_GROUP_ID_NOT_FOUND);
+    engine_end(&engine);
+}
+END_TEST
+
+/* A stream application's group is its own, also within somebody's transaction. */
+START_TEST(a_commit_in_a_transaction_leaves_an_applications_group_alone)
+{
+    open_engine();
+    struct weir_commit_request owner = {.group = weir_text("group"), .is_application = true};
+    ck_ok(send(&owner), &engine.error);
+    struct weir_commit_request request = in_transaction();
+    ck_code(send(&request), WEIR_GROUP_OWNED);
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("requests");
@@ -240,6 +310,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, each_offset_of_a_commit_is_looked_at);
     tcase_add_test(tests, a_group_has_its_partition);
     tcase_add_test(tests, a_tombstone_forgets_one_partition);
+    tcase_add_test(tests, a_commit_in_a_transaction_says_whose_it_is);
+    tcase_add_test(tests, a_commit_in_a_transaction_is_of_a_generation);
+    tcase_add_test(tests, a_commit_in_a_transaction_leaves_an_applications_group_alone);
     suite_add_tcase(suite, tests);
 }
 
