@@ -1,5 +1,7 @@
 #include "broker/coordinator/live_group.h"
 
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/coordinator/coordinator.h"
@@ -393,11 +395,51 @@ static void answer_durable(struct weir_live_group *group, struct weir_group_upda
     }
 }
 
+enum { SILENT_LINES_MAX = 20 }; /* a second, of one partition */
+
+static bool may_say_silent(struct weir_offsets_partition *offsets)
+{
+    int64_t second = weir_live_now_ms(offsets) / 1000;
+    if (second != offsets->silent_second) {
+        offsets->silent_second = second;
+        offsets->silent_lines = 0;
+    }
+    return offsets->silent_lines++ < SILENT_LINES_MAX;
+}
+
+/* In one line, whatever comes at once; before anybody hears of what follows. */
+static void log_silent(const struct weir_live_group *group, const struct weir_group_update *update)
+{
+    char names[1024] = "";
+    char group_text[2 * WEIR_GROUP_SHOWN_MAX];
+    char quoted[2][2 * sizeof names];
+    size_t at = 0;
+    if (update->silent_count == 0) return;
+    if (!may_say_silent(group->offsets)) {
+        group->offsets->silent_unsaid += (int64_t)update->silent_count;
+        return;
+    }
+    for (const struct weir_silent_member *i = update->silent; i != NULL; i = i->next) {
+        if (at + 2 * WEIR_GROUP_SHOWN_MAX + 16 > sizeof names) break;
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%.*s (%.*s) %s",
+                               at > 0 ? ", " : "", WEIR_GROUP_SHOWN(i->client_id),
+                               WEIR_GROUP_SHOWN(i->member_id), i->missed);
+    }
+    (void)snprintf(group_text, sizeof group_text, "%.*s", WEIR_GROUP_SHOWN(group->name));
+    weir_log(&env_of(group->offsets)->logger, WEIR_LOG_WARN, "group.members_silent",
+             "group=%s count=%zu missed=%s unsaid=%lld",
+             weir_log_quote(quoted[0], sizeof quoted[0], group_text), update->silent_count,
+             weir_log_quote(quoted[1], sizeof quoted[1], names),
+             (long long)group->offsets->silent_unsaid);
+    group->offsets->silent_unsaid = 0;
+}
+
 void weir_live_group_take(struct weir_live_group *group, struct weir_group_update *update, int rc)
 {
     group->is_busy = true;
     bool has_records = rc == 0 && update->record_count > 0;
     if (has_records) rc = write_records(group, update);
+    if (rc == 0) log_silent(group, update);
     answer_each(update->answered.first);
     if (rc < 0) {
         refuse_each(update->durable.first, rc, weir_code_text(rc));

@@ -56,6 +56,10 @@ struct weir_offsets_partition {
     struct weir_map_walk load_walk; /* how far that has come */
     bool is_loaded;
     struct weir_group_expiry expiry;
+    /* Lines about silent members: a flood of them tells no more than some do. */
+    int64_t silent_second; /* of the last */
+    int silent_lines;      /* in that second */
+    int64_t silent_unsaid; /* members, since */
 };
 
 /** How an image is folded and written down. */

@@ -25,12 +25,15 @@ static bool all_joined(const struct weir_classic_group *group)
            weir_map_count(&group->pending) == 0;
 }
 
-static void drop_silent(struct weir_classic_group *group)
+static void drop_silent(const struct weir_classic_step *step)
 {
+    struct weir_classic_group *group = step->group;
     struct weir_classic_member *member;
     size_t at = 0;
     while ((member = weir_classic_next(group, &at)) != NULL) {
         if (member->join != NULL || weir_classic_is_set(member->id.instance_id)) continue;
+        weir_group_update_note_silent(step->update, member->id.member_id, member->client_id,
+                                      "join");
         weir_classic_remove(group, member);
     }
 }
@@ -94,7 +97,7 @@ static int complete(const struct weir_classic_step *step)
 {
     struct weir_classic_group *group = step->group;
     weir_assert(group->state == WEIR_CLASSIC_PREPARING_REBALANCE);
-    drop_silent(group);
+    drop_silent(step);
     bool is_empty = weir_map_count(&group->members) == 0;
     if (!is_empty && !elect_leader(group)) {
         int32_t timeout_ms = weir_classic_rebalance_timeout(group);
@@ -191,7 +194,10 @@ int weir_classic_sync_expired(const struct weir_classic_step *step)
     size_t at = 0;
     weir_assert(group->pending_sync_count > 0);
     while ((member = weir_classic_next(group, &at)) != NULL) {
-        if (member->is_sync_pending) weir_classic_remove(group, member);
+        if (!member->is_sync_pending) continue;
+        weir_group_update_note_silent(step->update, member->id.member_id, member->client_id,
+                                      "sync");
+        weir_classic_remove(group, member);
     }
     return begin(step);
 }

@@ -150,6 +150,8 @@ int weir_classic_expire(const struct weir_classic_step *step)
     while (rc == 0 && (member = weir_classic_next(group, &at)) != NULL) {
         if (!weir_classic_is_timed(member)) continue; /* its session begins with the answer */
         if (member->session_deadline_ms <= now_ms) {
+            weir_group_update_note_silent(step->update, member->id.member_id, member->client_id,
+                                          "heartbeat");
             rc = remove_member(step, member, "its session is over");
         } else {
             weir_classic_expect(group, member, member->session_deadline_ms);

@@ -58,6 +58,13 @@ static int64_t deadline_of(const struct weir_consumer_member *member)
                    earlier(member->join_deadline_ms, member->sync_deadline_ms));
 }
 
+static const char *missed_by(const struct weir_consumer_member *member, int64_t deadline_ms)
+{
+    if (deadline_ms == member->session_deadline_ms) return "heartbeat";
+    if (deadline_ms == member->revoke_deadline_ms) return "revocation";
+    return deadline_ms == member->join_deadline_ms ? "join" : "sync";
+}
+
 /* Heartbeats move deadlines away and leave `wake_at_ms` where it is: so one walk over the members is due once in a
  * session's time, and a heartbeat is not about the others. */
 static int step_tick(struct weir_consumer_group *group, const struct weir_consumer_event *event,
@@ -71,6 +78,8 @@ static int step_tick(struct weir_consumer_group *group, const struct weir_consum
     while ((member = weir_map_next(&group->members, &at)) != NULL) {
         int64_t deadline_ms = deadline_of(member);
         if (deadline_ms <= event->now_ms) {
+            weir_group_update_note_silent(update, member->member_id, member->words->client_id,
+                                          missed_by(member, deadline_ms));
             int rc = weir_consumer_leave_for_good(group, member, update);
             if (rc < 0) return rc;
             has_removed = true;

@@ -80,3 +80,18 @@ int weir_group_update_write(struct weir_group_update *update,
     if (rc == 0) update->records[update->record_count++] = record;
     return rc;
 }
+
+void weir_group_update_note_silent(struct weir_group_update *update, struct weir_slice member_id,
+                                   struct weir_slice client_id, const char *missed)
+{
+    if (update->silent_count++ >= WEIR_SILENT_NAMED_MAX) return;
+    struct weir_silent_member *silent = weir_arena_alloc(update->arena, sizeof *silent);
+    if (silent == NULL) return;
+    *silent = (struct weir_silent_member){
+        .next = update->silent,
+        .member_id = weir_arena_copy(update->arena, member_id),
+        .client_id = weir_arena_copy(update->arena, client_id),
+        .missed = missed,
+    };
+    update->silent = silent;
+}

@@ -20,6 +20,15 @@ struct weir_group_record {
     struct weir_slice value; /* null: what the key says is gone */
 };
 
+/** A member that was not heard of in time, and is out. */
+struct weir_silent_member {
+    struct weir_silent_member *next;
+    struct weir_slice member_id;
+    struct weir_slice client_id;
+    const char *missed; /* what it owed: "heartbeat", "join", "sync", "revocation" */
+};
+enum { WEIR_SILENT_NAMED_MAX = 16 };
+
 /** Requests one behind the other, in the order of their answers. */
 struct weir_group_answers {
     struct weir_group_request *first;
@@ -33,6 +42,9 @@ struct weir_group_update {
     struct weir_group_record *records; /* in `arena` */
     size_t record_count;
     size_t record_capacity;
+    struct weir_silent_member
+        *silent; /* for the log: the first WEIR_SILENT_NAMED_MAX, last first */
+    size_t silent_count;
     int64_t
         wake_at_ms; /* the group wants the next tick by then; WEIR_GROUP_NEVER_MS: it does not */
     bool
@@ -55,6 +67,10 @@ int weir_group_update_write(struct weir_group_update *update,
                             const struct weir_message_type *key_type, const void *key,
                             const struct weir_message_type *value_type, const void *value,
                             int16_t version);
+
+/** A member goes since it was not heard of. What there is no memory for is not named. */
+void weir_group_update_note_silent(struct weir_group_update *update, struct weir_slice member_id,
+                                   struct weir_slice client_id, const char *missed);
 
 /** The deadline is among those that the group waits for. */
 static inline void weir_group_update_wake(struct weir_group_update *update, int64_t at_ms)

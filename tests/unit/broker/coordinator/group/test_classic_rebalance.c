@@ -43,6 +43,9 @@ START_TEST(who_does_not_join_again_in_time_is_out)
     stage_pass(&stage, 19999);
     ck_parked(again);
     stage_pass(&stage, 1);
+    ck_assert_uint_eq(stage.update.silent_count, 1);
+    ck_text(stage.update.silent->member_id, id_of(silent));
+    ck_assert_str_eq(stage.update.silent->missed, "join");
     ck_answered(again, 0);
     ck_text(again->join.leader_id, id_of(other));
     ck_assert_uint_eq(again->join.member_count, 1);
@@ -224,6 +227,9 @@ START_TEST(who_does_not_sync_in_time_is_out)
     stage_pass(&stage, 14999);
     ck_parked(waiting);
     stage_pass(&stage, 1);
+    ck_assert_uint_eq(stage.update.silent_count, 1);
+    ck_text(stage.update.silent->member_id, id_of(leader));
+    ck_assert_str_eq(stage.update.silent->missed, "sync");
     ck_answered(waiting, WEIR_REBALANCE_IN_PROGRESS);
     ck_state(&stage, "PreparingRebalance");
     ck_code(stage_heartbeat(&stage, id_of(leader)), WEIR_UNKNOWN_MEMBER_ID);

@@ -13,6 +13,9 @@ START_TEST(a_silent_member_is_out_when_its_session_ends)
     }
     ck_state(&stage, "Stable");
     stage_pass(&stage, 5);
+    ck_assert_uint_eq(stage.update.silent_count, 1);
+    ck_text(stage.update.silent->member_id, id_of(members[1]));
+    ck_assert_str_eq(stage.update.silent->missed, "heartbeat");
     ck_state(&stage, "PreparingRebalance");
     ck_code(stage_heartbeat(&stage, id_of(members[1])), WEIR_UNKNOWN_MEMBER_ID);
     ck_code(stage_heartbeat(&stage, id_of(members[0])), WEIR_REBALANCE_IN_PROGRESS);
@@ -36,6 +39,7 @@ START_TEST(a_group_whose_members_are_all_silent_is_empty)
     ck_assert(!stage.update.is_gone);
     ck_assert_int_eq(stage.update.wake_at_ms, WEIR_GROUP_NEVER_MS);
     ck_assert_uint_eq(stage.group.bytes, 0);
+    ck_assert_uint_eq(stage.update.silent_count, 3);
     stage_close(&stage);
 }
 END_TEST

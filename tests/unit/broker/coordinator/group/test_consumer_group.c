@@ -377,7 +377,11 @@ START_TEST(a_silent_member_is_removed)
     ck_code(stage_tick(&stage), 0);
     ck_assert_uint_eq(weir_consumer_group_member_count(&stage.group), 1);
     ck_assert_uint_gt(stage.written, 0);
+    ck_assert_uint_eq(stage.update.silent_count, 1);
+    ck_assert(weir_slice_equal(stage.update.silent->member_id, weir_text("b")));
+    ck_assert_str_eq(stage.update.silent->missed, "heartbeat");
     ck_code(beat("b", 2), WEIR_UNKNOWN_MEMBER_ID);
+    ck_assert_uint_eq(stage.update.silent_count, 0);
     ck_assert_int_eq(stage.update.wake_at_ms, joined_ms + 44999 + 45000);
 }
 END_TEST
@@ -402,6 +406,8 @@ START_TEST(a_member_that_does_not_revoke_is_removed)
     stage.now_ms += 1000;
     ck_assert_int_eq(stage.update.wake_at_ms, stage.now_ms);
     ck_code(stage_tick(&stage), 0);
+    ck_assert_uint_eq(stage.update.silent_count, 1);
+    ck_assert_str_eq(stage.update.silent->missed, "revocation");
     ck_code(beat("a", 1), WEIR_UNKNOWN_MEMBER_ID);
     ck_code(beat("b", 2), 0);
     ck_assert_str_eq(assigned(), "orders:0,1,2,3");

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/error.h"
 #include "broker/coordinator/group/group_update.h"
 #include "tests/support/support.h"
@@ -122,12 +124,35 @@ START_TEST(an_answer_without_memory_says_so)
 }
 END_TEST
 
+/* Members that are out are counted, and the first of them are named by copies. */
+START_TEST(silent_members_are_named_up_to_a_bound)
+{
+    struct stage stage;
+    stage_init(&stage);
+    for (int i = 0; i < WEIR_SILENT_NAMED_MAX + 4; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "m%d", i);
+        weir_group_update_note_silent(&stage.update, weir_text(id), weir_text("c"), "join");
+    }
+    ck_assert_uint_eq(stage.update.silent_count, WEIR_SILENT_NAMED_MAX + 4);
+    int named = 0;
+    for (const struct weir_silent_member *i = stage.update.silent; i != NULL; i = i->next) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "m%d", WEIR_SILENT_NAMED_MAX - 1 - named++);
+        ck_assert(weir_slice_equal(i->member_id, weir_text(id)));
+    }
+    ck_assert_int_eq(named, WEIR_SILENT_NAMED_MAX);
+    stage_close(&stage);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("group update");
     tcase_add_test(tests, records_keep_their_order);
     tcase_add_test(tests, a_record_without_memory_is_left_out);
     tcase_add_test(tests, answers_keep_their_order);
+    tcase_add_test(tests, silent_members_are_named_up_to_a_bound);
     tcase_add_test(tests, an_answer_without_memory_says_so);
     suite_add_tcase(suite, tests);
 }
