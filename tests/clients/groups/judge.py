@@ -11,6 +11,7 @@ at a time, so what one member said before it told the broker stands before what 
     {"member": "b.1", "event": "revoked",   "partitions": [0]}             said before they are given up
     {"member": "b.1", "event": "lost",      "partitions": [1]}             somebody else may have had them already
     {"member": "b.1", "event": "left"}      {"member": "b.1", "event": "died"}
+    {"member": "b.1", "event": "expired"}                                  the broker's log: its session is over
     {"member": "outside", "event": "produced", "records": [[0, 17, 102]]}  acknowledged by the broker
     {"member": "outside", "event": "read",     "offsets": {"0": 18}}       what OffsetFetch tells everybody
 
@@ -20,6 +21,10 @@ What a member has between two lines, by partition:
                            |
                            +-- its first record stands at or after the last acknowledged commit and at or
                                before what was read so far; each other follows the one before it
+
+A member whose session is over may not have heard of it: it goes on with what it has fetched, and what it had committed
+may be told late. That is nobody's fault while the broker takes no commit of it any more: the next commit of the new
+owner would go back then.
 
 usage: judge.py [--expect FAULT] FILE ...       exit 0: no fault, or just that one"""
 import json
@@ -53,6 +58,7 @@ class Judge:
         self.refused = 0
         self.commits = 0
         self.moves = {}  # member: how often its partitions changed
+        self.expired = {}  # member: partitions that it believes it has
 
     def owned(self, member):
         return [p for p, partition in enumerate(self.partitions) if partition.owner == member]
@@ -63,8 +69,18 @@ class Judge:
     def moved(self, member):
         self.moves[member] = self.moves.get(member, 0) + 1
 
+    def is_expired(self, member, p):
+        return p in self.expired.get(member, ())
+
+    def on_expired(self, member, line):
+        owned = self.owned(member)
+        if owned:
+            self.expired[member] = self.expired.get(member, set()).union(owned)
+        self.give_up(member, owned, line["event"])
+
     def on_assigned(self, member, line):
         self.moved(member)
+        self.expired.pop(member, None)
         for p in line["partitions"]:
             owner = self.partitions[p].owner
             if owner is not None:
@@ -74,6 +90,9 @@ class Judge:
 
     def give_up(self, member, partitions, how):
         for p in partitions:
+            if self.partitions[p].owner != member and self.is_expired(member, p):
+                self.expired[member].discard(p)
+                continue
             if self.partitions[p].owner != member:
                 raise Fault("gave-up-what-it-had-not",
                             f"{member} {how} partition {p}, which {self.partitions[p].owner} has")
@@ -87,6 +106,7 @@ class Judge:
 
     def on_left(self, member, line):
         self.give_up(member, self.owned(member), line["event"])
+        self.expired.pop(member, None)
 
     on_died = on_left
 
@@ -97,6 +117,9 @@ class Judge:
     def record(self, member, p, offset, number):
         partition = self.partitions[p]
         where = f"{member} reads partition {p} at {offset}"
+        if self.is_expired(member, p):
+            self.take_record(partition, offset, number, where)
+            return
         if partition.owner != member:
             raise Fault("read-without-owning", f"{where}, which {partition.owner} has")
         if partition.next is None:
@@ -105,9 +128,13 @@ class Judge:
             raise Fault("repeat-without-cause", f"{where} after {partition.next - 1}")
         elif offset > partition.next:
             raise Fault("lost-record", f"{where}, and {partition.next} was to be next")
+        self.take_record(partition, offset, number, where)
+        partition.next = offset + 1
+
+    @staticmethod
+    def take_record(partition, offset, number, where):
         if partition.numbers.setdefault(offset, number) != number:
             raise Fault("wrong-record", f"{where} number {number}, sent was {partition.numbers[offset]}")
-        partition.next = offset + 1
         partition.read = max(partition.read, offset + 1)
 
     @staticmethod
@@ -122,6 +149,9 @@ class Judge:
         for p, offset in ((int(p), offset) for p, offset in line["offsets"].items()):
             partition = self.partitions[p]
             what = f"{member} commits {offset} of partition {p}"
+            if self.is_expired(member, p):
+                partition.committed = max(partition.committed, offset)
+                continue
             if partition.owner != member:
                 raise Fault("commit-without-owning", f"{what}, which {partition.owner} has")
             if offset > partition.read:

@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """Three members of one group join, leave, die by kill -9 and come back over six partitions while numbered
-records flow; judge.py judges each line that they say. A step waits for what it is to bring about, so a
-broker that never gets there fails by its deadline.
+records flow; judge.py judges each line that they say, and the broker's log says whose session is over. A step
+waits for what it is to bring about, so a broker that never gets there fails by its deadline.
 
 usage: scenario.py --broker ADDRESS [--static] [--protocol classic|consumer] [--assignor NAME]
-                   [--leave-at-rest] [--keep FILE] -- DRIVER [WORD ...]
+                   [--leave-at-rest] [--stall] [--keep FILE] [--broker-log FILE] -- DRIVER [WORD ...]
 `DRIVER [WORD ...] NAME=VALUE ...` starts a member (members/member.py has the names)."""
 import argparse
 import json
 import os
 import queue
 import random
+import re
+import signal
 import socket
 import struct
 import subprocess
@@ -23,6 +25,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from judge import PARTITIONS, Fault, Judge
+from kcat_words import KcatWords
 
 STEP_TIMEOUT = 60
 SESSION_MS = 6000  # the least that a broker takes
@@ -50,6 +53,19 @@ def group_type(broker, group):
     at += len(string(group) + string("consumer"))
     at += body[at]
     return body[at + 1:at + body[at]].decode()
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as found:
+        return found.read().split()
+
+
+def has_ended(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
 
 
 class Flow:
@@ -103,6 +119,9 @@ class Scenario:
         self.reader, self.writer = os.pipe()
         self.members = {}  # letter: (name, process)
         self.lives = self.marks = 0
+        self.words = KcatWords()
+        self.silent = set()  # members whose sessions were over once
+        self.broker_log = open(options.broker_log, encoding="utf-8") if options.broker_log else None
         self.supervised = None  # a letter whose member may end by itself, and is started again
         self.errors = tempfile.TemporaryFile("w+")
         threading.Thread(target=self.pump, daemon=True).start()
@@ -120,12 +139,46 @@ class Scenario:
         os.write(self.writer, json.dumps({"member": member, "event": event, **more}).encode() + b"\n")
 
     def take_line(self, line):
+        if not line.startswith(b"{"):
+            self.take_words(line.decode(errors="replace"))
+            return
         step = json.loads(line)
         if step["event"] == "mark":
             self.marks += 1
-            return
-        self.log.write(line.decode())
+        else:
+            self.take_step(step)
+
+    def take_step(self, step):
+        if step["event"] == "assigned":
+            self.take_expired()  # the broker wrote it down before it gave the partitions to somebody else
+        self.log.write(json.dumps(step) + "\n")
         self.judge.step(step)
+
+    def take_words(self, line):
+        steps = self.words.steps(line.rstrip("\n"))
+        if steps is None and not line.startswith("% "):
+            self.errors.write(line)
+        for step in steps or []:
+            if step["member"]:
+                self.take_step(step)
+                continue
+            # One that is no member any more, and says not who: the broker has said it.
+            self.take_expired()
+            if not any(set(step["partitions"]) == had for had in self.judge.expired.values()):
+                raise Fault("lost-without-cause", f"somebody lost {step['partitions']}, and its session was not over")
+
+    def take_expired(self):
+        """Members of the group whose sessions are over, as the broker's log names them."""
+        if self.broker_log is None:
+            return
+        for line in self.broker_log:
+            found = re.search(r"event=group\.members_silent group=(\S+) .*missed=\"([^\"]*)\"", line)
+            if not found or found.group(1) != self.group:
+                continue
+            for member in (name.split(" ")[0] for name in found.group(2).split(", ")):
+                self.silent.add(member)
+                self.words.forget(member)
+                self.take_step({"member": member, "event": "expired"})
 
     def take_lines(self, timeout):
         try:
@@ -159,7 +212,8 @@ class Scenario:
                  "session_ms": LONG_SESSION_MS if self.options.static and letter == "a" else SESSION_MS,
                  "commit_every": COMMIT_EVERY}
         process = subprocess.Popen(self.options.driver + [f"{key}={value}" for key, value in words.items()],
-                                   stdin=subprocess.PIPE, stdout=self.writer, stderr=self.errors)
+                                   stdin=subprocess.PIPE, stdout=self.writer, stderr=self.errors,
+                                   start_new_session=True)
         self.members[letter] = (name, process)
 
     def ended(self, letter):
@@ -191,10 +245,17 @@ class Scenario:
 
     def die(self, letter):
         name, process = self.members.pop(letter)
+        clients = children(process.pid)
         process.kill()
         process.wait()
+        while not all(has_ended(client) for client in clients):  # they go with it, and say no more then
+            time.sleep(0.01)
         process.stdin.close()
         self.note("died", name)
+
+    def signal(self, letter, number):
+        """To the member, and to the client that it may have started."""
+        os.killpg(self.members[letter][1].pid, number)
 
     # ---- what is waited for ----
 
@@ -271,6 +332,17 @@ class Scenario:
         self.join("c")
         self.wait_shared("abc", "c came back: all three share")
 
+    def stall_and_go_on(self):
+        """Stopped for longer than its session: others have its partitions before it hears of that."""
+        name = self.members["c"][0]
+        self.wait_uncommitted("c")
+        self.signal("c", signal.SIGSTOP)
+        self.wait_shared("ab", "c stands still: a and b share")
+        if name not in self.silent:
+            raise Fault("not-logged", f"the broker's log does not say that the session of {name} is over")
+        self.signal("c", signal.SIGCONT)
+        self.wait_shared("abc", "c goes on: all three share")
+
     def die_and_come_back_at_once(self):
         self.wait_uncommitted("a")
         others = [self.members[letter][0] for letter in "bc"]
@@ -313,6 +385,8 @@ class Scenario:
         self.flow.start()
         self.come_and_go()
         self.die_and_come_back()
+        if self.options.stall:
+            self.stall_and_go_on()
         self.die_and_come_back_at_once()
         self.all_leave_and_one_comes()
         self.judge.finish()
@@ -332,6 +406,8 @@ def parse():
     parser.add_argument("--assignor", default="range")
     parser.add_argument("--leave-at-rest", action="store_true", help="nothing flows while a member leaves: "
                         "kcat drops the record that it is given at the moment of its signal")
+    parser.add_argument("--stall", action="store_true", help="a member stands still for longer than its session")
+    parser.add_argument("--broker-log", help="what the broker writes of silent members; needed for --stall")
     parser.add_argument("--keep")
     parser.add_argument("driver", nargs="+")
     return parser.parse_args()

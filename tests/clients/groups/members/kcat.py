@@ -1,6 +1,7 @@
-"""A member by `kcat -G`; member.py says how it is asked. kcat says on one pipe what it reads and when the group
-is rebalanced. It commits by itself: every so often, which nobody is told, and before it gives partitions up."""
-import re
+"""A member by `kcat -G`; member.py says how it is asked. kcat's own words are the lines of the history, in the pipe that
+all members share: kcat_words.py reads them. Nobody may stand between, for kcat goes on while its words are on
+their way, and those of the member that gets a partition next would overtake them. stdbuf has it write whole lines."""
+import ctypes
 import signal
 import subprocess
 import sys
@@ -8,10 +9,8 @@ import threading
 
 from member import Member
 
-REBALANCED = re.compile(r"^% Group \S+ rebalanced \(.*\): (assigned|revoked): (.*)$")
-
 member = Member()
-arguments = ["kcat", "-b", member.broker, "-u", "-G", member.group, "-f", "%p %o %s\\n"]
+arguments = ["stdbuf", "-oL", "-eL", "kcat", "-b", member.broker, "-G", member.group, "-f", f"{member.name} %p %o %s\\n"]
 properties = {"session.timeout.ms": member.session_ms, "heartbeat.interval.ms": 500, "client.id": member.name,
               "auto.offset.reset": "earliest", "auto.commit.interval.ms": 500, "fetch.wait.max.ms": 50,
               "partition.assignment.strategy": member.assignor}
@@ -19,8 +18,8 @@ if member.instance:
     properties["group.instance.id"] = member.instance
 for key, value in properties.items():
     arguments += ["-X", f"{key}={value}"]
-kcat = subprocess.Popen(arguments + [member.topic], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                        preexec_fn=lambda: __import__("ctypes").CDLL(None).prctl(1, signal.SIGKILL))
+kcat = subprocess.Popen(arguments + [member.topic], stdout=1, stderr=1,
+                        preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL))
 
 
 def end():
@@ -29,19 +28,6 @@ def end():
 
 
 threading.Thread(target=end, daemon=True).start()
-for line in kcat.stdout:
-    rebalanced = REBALANCED.match(line)
-    if rebalanced:
-        partitions = [int(p) for p in re.findall(r"\[(\d+)\]", rebalanced.group(2))]
-        if rebalanced.group(1) == "assigned":
-            member.assigned(partitions)
-        else:
-            member.committed(member.offsets(partitions))
-            member.gone("revoked", partitions)
-    elif line[:1].isdigit():
-        member.read([[int(word) for word in line.split()]])
-    elif not line.startswith("% "):
-        print(line, end="", file=sys.stderr)
 status = kcat.wait()
 if status != 0:
     sys.exit(f"kcat ended with {status}")
