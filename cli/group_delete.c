@@ -41,13 +41,14 @@ static int delete_group(struct place *place, struct weir_arena *arena, const cha
                         bool is_quiet)
 {
     struct weir_error error = {0};
+    char word[SAY_WORD_SIZE];
     int rc = place->ops->groups->remove(place, name, &error);
     if (rc == WEIR_NON_EMPTY_GROUP && is_application(place, arena, name)) {
         return say_failure(&error, "a stream application owns it: its offsets go with its state");
     }
     if (rc == WEIR_NON_EMPTY_GROUP) {
         return say_failure(&error, "'weir group describe %s%s' shows its members: stop them first",
-                           name, place->option);
+                           say_word(word, sizeof word, name), place->option);
     }
     if (rc < 0) return place_say_group_failure(place, name, &error);
     if (!is_quiet) printf("deleted group '%s'\n", name);
@@ -81,6 +82,7 @@ static int find_committed(struct place *place, struct weir_arena *arena, const c
 static int delete_offsets(struct place *place, struct weir_arena *arena, const char *name,
                           const char *text, bool is_quiet)
 {
+    char word[SAY_WORD_SIZE];
     struct weir_error error = {0};
     struct topic_partitions wanted;
     int rc = topic_partitions_parse(text, arena, &wanted, &error);
@@ -92,8 +94,8 @@ static int delete_offsets(struct place *place, struct weir_arena *arena, const c
         return say_failure(&error, "members of the group read '%s': stop them first", of.topic);
     }
     if (rc == WEIR_NOT_FOUND) {
-        return say_failure(&error, "'weir group describe %s%s' shows what it has", name,
-                           place->option);
+        return say_failure(&error, "'weir group describe %s%s' shows what it has",
+                           say_word(word, sizeof word, name), place->option);
     }
     if (rc < 0) return place_say_group_failure(place, name, &error);
     if (!is_quiet) {
@@ -126,8 +128,10 @@ static int delete_all(struct cli *cli, struct place *place, const void *of_comma
 static int run(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
     struct values values = {0};
-    const struct place_command at_place = {
-        .values = &values, .target = &values.target, .work = delete_all};
+    const struct place_command at_place = {.values = &values,
+                                           .target = &values.target,
+                                           .check = place_check_groups,
+                                           .work = delete_all};
     return place_command_run(cli, command, argc, argv, &at_place);
 }
 

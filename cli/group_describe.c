@@ -239,7 +239,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
 {
     struct values values = {0};
     const struct place_command at_place = {
-        .values = &values, .target = &values.target, .work = describe};
+        .values = &values, .target = &values.target, .check = place_check_groups, .work = describe};
     return place_command_run(cli, command, argc, argv, &at_place);
 }
 

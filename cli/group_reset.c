@@ -247,8 +247,9 @@ static int check_members(struct reset *reset, struct weir_error *error)
 static int say_reset_failure(const struct reset *reset, const struct weir_error *error)
 {
     if (error->code == WEIR_NON_EMPTY_GROUP) {
+        char word[SAY_WORD_SIZE];
         return say_failure(error, "'weir group describe %s%s' shows them: stop them first",
-                           reset->group, reset->place->option);
+                           say_word(word, sizeof word, reset->group), reset->place->option);
     }
     if (error->code == WEIR_UNKNOWN_TOPIC_OR_PARTITION && reset->at_topic != NULL) {
         return place_say_failure(reset->place, reset->at_topic, PLACE_TOPIC_TO_HAVE, error);
@@ -294,7 +295,8 @@ static int check(const struct cli_command *command, void *of_command,
     struct values *values = of_command;
     struct weir_error error = {0};
     bool has_file = values->words.from_file != NULL;
-    (void)operands;
+    int exit_code = place_check_groups(command, of_command, operands);
+    if (exit_code != CLI_OK) return exit_code;
     if (reset_target_choose(&values->words, group_now_ms(), &values->to, &error) < 0) {
         return say_usage(command->name, "%s", error.text);
     }

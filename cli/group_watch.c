@@ -261,7 +261,8 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
     if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {
         return exit_code;
     }
-    exit_code = check_values(&values, command);
+    exit_code = place_check_groups(command, &values, &operands);
+    if (exit_code == CLI_OK) exit_code = check_values(&values, command);
     if (exit_code != CLI_OK) return exit_code;
     struct watch watch = {.values = &values, .group = operands.items[0]};
     for (size_t i = 0; i < LOOKS_MAX; i++) {

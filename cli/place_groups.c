@@ -6,6 +6,17 @@
 #include "base/nearest.h"
 #include "cli/say.h"
 
+int place_check_groups(const struct cli_command *command, void *values,
+                       const struct cli_operands *operands)
+{
+    (void)values;
+    for (size_t i = 0; i < operands->count; i++) {
+        if (operands->items[i][0] != '\0') continue;
+        return say_usage(command->name, "the group's name is empty");
+    }
+    return CLI_OK;
+}
+
 const char *place_nearest_group(struct place *place, struct weir_arena *arena, const char *name)
 {
     struct weir_nearest nearest = weir_nearest_to(name);
@@ -33,11 +44,12 @@ int place_say_group_failure(struct place *place, const char *name, const struct 
     struct weir_budget budget;
     struct weir_arena arena;
     if (error->code == WEIR_GROUP_OWNED) {
+        char word[SAY_WORD_SIZE];
         return say_failure(error,
                            "its offsets are a part of what the application keeps: while no job "
                            "runs, 'weir app reset %s --data DIR' moves them, and 'weir app "
                            "release' gives the group back",
-                           name);
+                           say_word(word, sizeof word, name));
     }
     if (error->code != WEIR_GROUP_ID_NOT_FOUND) return say_failure(error, NULL);
     weir_heap_init(&heap, false);

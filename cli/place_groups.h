@@ -106,6 +106,10 @@ struct place_group_ops {
                      struct place_heartbeat *heartbeat, struct weir_error *error);
 };
 
+/** A check of a command whose operands are groups, or begin with one: CLI_OK, or what was said. */
+int place_check_groups(const struct cli_command *command, void *values,
+                       const struct cli_operands *operands);
+
 /** The name of a group that there is and that `name` may have meant, in the arena; NULL: none is near. */
 const char *place_nearest_group(struct place *place, struct weir_arena *arena, const char *name);
 

@@ -111,6 +111,9 @@ refuses 2 "--to-earliest and --to-latest" "$weir" group reset g --all-topics --t
 refuses 2 "--to-datetime 'noon'" "$weir" group reset g --all-topics --to-datetime noon
 refuses 2 "--by-duration '5'" "$weir" group reset g --all-topics --by-duration 5
 refuses 2 "leave out --topic" "$weir" group reset g --topic t --from-file x
+for command in describe watch delete "reset --all-topics --to-latest"; do
+    refuses 2 "the group's name is empty" "$weir" group $command ""
+done
 refuses 2 "--num is 0: at least 1" "$weir" group watch g -n 0
 refuses 2 "--interval is 0" "$weir" group watch g -i 0
 refuses 2 "'start' or 'end'" "$weir" consume t --group g -o 5
