@@ -93,6 +93,23 @@ static int list_inputs(struct hand_over *over, struct weir_error *error)
     return 0;
 }
 
+/* They stay where they are. */
+static void print_inputs(const struct hand_over *over)
+{
+    struct say_table table;
+    if (over->count == 0) return;
+    say_table_begin(&table, "INPUT|>PARTITION|>COMMITTED|>END|>LAG");
+    for (size_t i = 0; i < over->count; i++) {
+        const struct reset_move *move = &over->moves[i];
+        say_table_cell(&table, "%s", move->topic);
+        say_table_cell(&table, "%d", (int)move->partition);
+        say_table_number(&table, move->after);
+        say_table_number(&table, move->end);
+        say_table_number(&table, move->after >= 0 ? move->end - move->after : -1);
+    }
+    say_table_end(&table, 0);
+}
+
 static void print_head(const struct hand_over *over)
 {
     (void)fputs("{\"name\": ", stdout);
@@ -119,7 +136,7 @@ static void print_release(const struct hand_over *over)
         print_head(over);
         (void)fputs(",\n \"kept_topics\": [", stdout);
     } else {
-        reset_moves_print("INPUT", over->moves, over->count);
+        print_inputs(over);
     }
     for (size_t t = 0; t < app->facts.topic_count; t++) {
         const struct weir_start_topic *topic = &app->facts.topics[t];
@@ -203,7 +220,7 @@ static int64_t count_unprocessed(const struct hand_over *over)
 static void print_adoption_text(const struct hand_over *over)
 {
     const struct values *values = over->values;
-    reset_moves_print("INPUT", over->moves, over->count);
+    print_inputs(over);
     for (size_t i = 0; i < over->stranger_count; i++) {
         const char *what = !values->deletes ? "in the way of a program that names it"
                            : values->is_dry ? "would be deleted"
