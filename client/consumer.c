@@ -253,11 +253,19 @@ int weir_consumer_assign_topic(struct weir_consumer *consumer, const char *topic
     return weir_consumer_leave(consumer, rc);
 }
 
-static int not_assigned(const char *topic, int32_t partition, struct weir_error *error)
+static int not_assigned(const struct weir_consumer *consumer, const char *topic, int32_t partition,
+                        struct weir_error *error)
 {
+    const char *shown = topic != NULL ? topic : "(NULL)";
+    if (consumer->member != NULL) {
+        return weir_error_set(error, WEIR_NOT_FOUND,
+                              "topic '%s' partition %d is not assigned to this member of group "
+                              "'%s': the group assigns, and weir_consumer_poll takes it up",
+                              shown, (int)partition, consumer->options.group);
+    }
     return weir_error_set(error, WEIR_NOT_FOUND,
                           "topic '%s' partition %d is not assigned: weir_consumer_assign does it",
-                          topic != NULL ? topic : "(NULL)", (int)partition);
+                          shown, (int)partition);
 }
 
 int weir_consumer_seek(struct weir_consumer *consumer, const char *topic, int32_t partition,
@@ -268,7 +276,7 @@ int weir_consumer_seek(struct weir_consumer *consumer, const char *topic, int32_
     if (rc < 0) return rc;
     bool is_assigned = weir_consumer_find(consumer, topic, partition) != NULL;
     rc = is_assigned ? place(consumer, topic, partition, position, "weir_consumer_seek", error)
-                     : not_assigned(topic, partition, error);
+                     : not_assigned(consumer, topic, partition, error);
     return weir_consumer_leave(consumer, rc);
 }
 
@@ -294,7 +302,7 @@ static int set_paused(struct weir_consumer *consumer, const char *topic, int32_t
     int rc = weir_consumer_enter(consumer, call, error);
     if (rc < 0) return rc;
     struct weir_consumer_partition *found = weir_consumer_find(consumer, topic, partition);
-    if (found == NULL) rc = not_assigned(topic, partition, error);
+    if (found == NULL) rc = not_assigned(consumer, topic, partition, error);
     if (rc == 0 && is_paused) rc = weir_log_may_wait(consumer->log, call, error);
     if (rc == 0 && is_paused) rc = weir_consumer_stop(consumer, found, error);
     if (rc == 0) found->is_paused = is_paused;

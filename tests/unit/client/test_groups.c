@@ -393,6 +393,25 @@ START_TEST(what_the_group_refuses_is_said)
 }
 END_TEST
 
+/* Who has no partition because its group gave it none is not told to assign it by hand, which would be refused. */
+START_TEST(what_the_group_has_not_given_is_named_so)
+{
+    begin(STAGE_SIM);
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT, .group = "g"};
+    struct weir_consumer *consumer = weir_consumer_new(stage.log, &options, &stage.error);
+    const char *topic = "t";
+    ck_code(weir_consumer_pause(consumer, "t", 0, &stage.error), WEIR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(stage.error.text, "weir_consumer_assign does it"));
+    ck_ok(weir_consumer_subscribe(consumer, &topic, 1, &stage.error), &stage.error);
+    ck_code(weir_consumer_pause(consumer, "t", 0, &stage.error), WEIR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(stage.error.text, "member of group 'g'"));
+    ck_code(weir_consumer_seek(consumer, "t", PARTITIONS, 0, &stage.error), WEIR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(stage.error.text, "weir_consumer_poll takes it up"));
+    ck_ok(weir_consumer_close(consumer, &stage.error), &stage.error);
+    end();
+}
+END_TEST
+
 /* A pattern takes topics that are made later, and lets go of those that are deleted. */
 START_TEST(a_pattern_follows_the_topics)
 {
@@ -431,6 +450,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, members_that_died_are_replaced_when_their_sessions_end, 0, 2);
     tcase_add_test(tests, two_threads_share_a_group);
     tcase_add_test(tests, a_stranger_cannot_commit);
+    tcase_add_test(tests, what_the_group_has_not_given_is_named_so);
     tcase_add_test(tests, a_topic_made_anew_takes_no_older_offset_by_hand);
     tcase_add_test(tests, a_topic_made_anew_takes_no_older_offset);
     tcase_add_test(tests, what_the_group_refuses_is_said);
