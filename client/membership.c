@@ -31,6 +31,7 @@ struct weir_member {
     struct weir_arena given; /* and what its answer does */
     struct weir_member_partition *assigned;
     size_t assigned_capacity;
+    int refused_rc;  /* of the last heartbeat; 0: it was taken */
     bool owes_offer; /* the step has made one that was not handed over yet */
     struct weir_error error;
     /* between the two */
@@ -90,10 +91,15 @@ static void say_subscription(const struct wish *wish,
     request->topic_regex = wish->pattern;
 }
 
+/* Once, however often it is asked again for the same reason. What passes by itself is no warning, unless it is somebody
+ * else of the same name: that may take a session's time, and may be a mistake. */
 static void log_refusal(struct weir_member *member, const struct weir_request *request)
 {
-    bool passes = weir_code_action(request->rc) == WEIR_ACTION_RETRY;
-    if (request->rc >= 0 || member->membership.phase == WEIR_MEMBER_LEAVING) return;
+    bool passes = weir_code_action(request->rc) == WEIR_ACTION_RETRY &&
+                  request->rc != WEIR_UNRELEASED_INSTANCE_ID;
+    bool is_said = request->rc == member->refused_rc;
+    member->refused_rc = request->rc < 0 ? request->rc : 0;
+    if (request->rc >= 0 || is_said || member->membership.phase == WEIR_MEMBER_LEAVING) return;
     weir_log(&member->log->env->logger, passes ? WEIR_LOG_INFO : WEIR_LOG_WARN,
              "consumer.heartbeat_refused", "group=%s member=%s phase=%s code=%s reason=\"%s\"",
              member->group, member->id, weir_membership_phase_name(member->membership.phase),

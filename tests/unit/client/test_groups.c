@@ -412,6 +412,43 @@ START_TEST(what_the_group_has_not_given_is_named_so)
 }
 END_TEST
 
+static int refusals_said;
+
+static void count_refusals(void *context, enum weir_log_level level, const char *line, size_t size)
+{
+    (void)context;
+    (void)size;
+    bool is_one = strstr(line, "event=consumer.heartbeat_refused") != NULL &&
+                  strstr(line, "code=UNRELEASED_INSTANCE_ID") != NULL;
+    if (is_one) ck_assert_int_eq(level, WEIR_LOG_WARN);
+    refusals_said += is_one;
+}
+
+/* A second member with an instance id waits for the first, and says so: once, and not with every heartbeat. */
+START_TEST(a_member_that_is_kept_out_says_so_once)
+{
+    refusals_said = 0;
+    stage.options.log = count_refusals;
+    begin(STAGE_SIM);
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT,
+                                            .group_instance_id = "only"};
+    open_reader(&readers[0], &options);
+    settle(6, 0, 0);
+    ck_assert_int_eq(refusals_said, 0);
+    open_reader(&readers[1], &options);
+    for (int i = 0; i < 100; i++) {
+        poll_one(&readers[0], 100);
+        poll_one(&readers[1], 100);
+    }
+    ck_assert_int_eq(refusals_said, 1);
+    ck_assert_int_eq(count_of(&readers[1]), 0);
+    close_reader(&readers[0]);
+    settle(0, 6, 0);
+    ck_assert_int_eq(refusals_said, 1);
+    end();
+}
+END_TEST
+
 /* A pattern takes topics that are made later, and lets go of those that are deleted. */
 START_TEST(a_pattern_follows_the_topics)
 {
@@ -450,6 +487,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, members_that_died_are_replaced_when_their_sessions_end, 0, 2);
     tcase_add_test(tests, two_threads_share_a_group);
     tcase_add_test(tests, a_stranger_cannot_commit);
+    tcase_add_test(tests, a_member_that_is_kept_out_says_so_once);
     tcase_add_test(tests, what_the_group_has_not_given_is_named_so);
     tcase_add_test(tests, a_topic_made_anew_takes_no_older_offset_by_hand);
     tcase_add_test(tests, a_topic_made_anew_takes_no_older_offset);
