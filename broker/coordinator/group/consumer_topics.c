@@ -258,6 +258,8 @@ int weir_regex_lookup(struct weir_slice pattern, const struct weir_metadata_imag
     if (names == NULL) rc = WEIR_NO_MEMORY;
     weir_metadata_walk_topics(image, &walk);
     while (rc >= 0 && (topic = weir_metadata_next_topic(&walk)) != NULL) {
+        /* Offsets that are read would be committed, and read again. Kafka leaves that to the client. */
+        if (weir_topic_name_is_internal(topic->name_slice)) continue;
         rc = weir_group_regex_matches(regex, topic->name_slice, error);
         if (rc > 0) names[count++] = topic->name_slice;
     }

@@ -1,6 +1,7 @@
 #include "broker/coordinator/group/group_regex.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -86,6 +87,18 @@ static size_t quantifier_size(const char *at, const char *end)
     return to < end && *to == '}' ? (size_t)(to - at) + 1 : 0;
 }
 
+/* Of a quantifier "{n}", "{n,}" or "{n,m}". RE2 repeats 1,000 times at most. */
+static bool is_known_count(const char *at)
+{
+    enum { REPEATS_MAX = 1000 };
+    char *end;
+    if (*at != '{') return true;
+    unsigned long min = strtoul(at + 1, &end, 10);
+    unsigned long max = min;
+    if (*end == ',' && end[1] != '}') max = strtoul(end + 1, NULL, 10);
+    return min <= REPEATS_MAX && max <= REPEATS_MAX && min <= max;
+}
+
 /* Behind the class that opens at `at`, or `end`. */
 static const char *skip_class(const char *at, const char *end)
 {
@@ -140,6 +153,7 @@ static const char *refused_syntax(const char *at, const char *end)
         size_t size = quantifier_size(at, end);
         if (size > 0) {
             if (is_repeated && (is_lazy || *at != '?')) return "invalid nested repetition operator";
+            if (!is_known_count(at)) return "invalid repeat count";
             is_lazy = is_repeated;
             is_repeated = true;
             at += size;
