@@ -172,6 +172,11 @@ static int check_consumer(const struct weir_live_group *group, const struct weir
 {
     static const struct weir_group_member_id nobody;
     const struct weir_commit_request *commit = work->commit;
+    if (commit->has_no_epochs) {
+        int rc =
+            weir_consumer_group_check_version(&group->consumer, commit->member.member_id, error);
+        if (rc < 0) return rc;
+    }
     struct weir_arena *arena = &group->offsets->update_arena;
     if (is_transactional(commit) && !commit->has_member) return 0; /* before KIP-447 nobody said */
     weir_arena_reset(arena);
@@ -269,6 +274,15 @@ static int add_owner(struct weir_offsets_partition *offsets, const struct weir_c
     return weir_group_write_add(offsets, weir_buffer_slice(&offsets->key), value, now_ms);
 }
 
+/* A retention from outside may be any number. */
+static int64_t expires_at(const struct weir_commit_request *commit, int64_t now_ms)
+{
+    int64_t at_ms;
+    if (!commit->has_retention) return -1;
+    if (__builtin_add_overflow(now_ms, commit->retention_ms, &at_ms)) return INT64_MAX;
+    return at_ms > 0 ? at_ms : 0;
+}
+
 static int add_entry(struct weir_offsets_partition *offsets, const struct weir_commit_work *work,
                      size_t i, int64_t now_ms)
 {
@@ -282,6 +296,7 @@ static int add_entry(struct weir_offsets_partition *offsets, const struct weir_c
         .leader_epoch = entry->leader_epoch,
         .metadata = entry->metadata,
         .commit_timestamp_ms = now_ms,
+        .expire_timestamp_ms = expires_at(work->commit, now_ms),
         .topic_id = work->topic_ids[i],
     };
     weir_buffer_reset(&offsets->key);

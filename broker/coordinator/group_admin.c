@@ -288,7 +288,7 @@ static void delete_group(struct weir_live_group *group, struct weir_group_reques
 {
     struct weir_error *error = &request->request.error;
     struct weir_group_update update;
-    if (!weir_live_group_is_idle(group)) {
+    if (weir_live_group_has_members(group)) {
         weir_request_reply(&request->request, say_members(request->group, error));
         return;
     }

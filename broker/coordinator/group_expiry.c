@@ -29,11 +29,6 @@ static bool is_topic_gone(const struct weir_metadata_image *metadata,
     return !weir_uuid_is_zero(id) && !weir_uuid_equal(id, topic->id);
 }
 
-static bool has_members(const struct weir_live_group *group)
-{
-    return !weir_live_group_is_idle(group);
-}
-
 /* What its members read. Of those that are no consumers, and while the group rebalances, nothing is known. */
 static void read_subscription(const struct weir_live_group *group,
                               struct weir_classic_subscription *subscription)
@@ -60,24 +55,34 @@ static int64_t begins_at_ms(const struct weir_live_group *group,
                             const struct weir_classic_subscription *subscription,
                             const struct weir_committed_offset *offset)
 {
-    if (has_members(group) && is_subscribed(group, subscription, offset->topic)) return INT64_MAX;
-    bool has_been_left = !has_members(group) && group->type == WEIR_GROUP_CLASSIC &&
+    if (weir_live_group_has_members(group) && is_subscribed(group, subscription, offset->topic))
+        return INT64_MAX;
+    bool has_been_left = !weir_live_group_has_members(group) && group->type == WEIR_GROUP_CLASSIC &&
                          group->classic.is_recorded && group->classic.state_since_wall_ms >= 0;
     return has_been_left ? group->classic.state_since_wall_ms : offset->value.commit_timestamp_ms;
+}
+
+/* INT64_MAX: never. A time that the commit has given stands in place of the server's retention. */
+static int64_t expires_at_ms(const struct weir_live_group *group,
+                             const struct weir_classic_subscription *subscription,
+                             const struct weir_committed_offset *offset)
+{
+    int32_t retention_minutes = group->offsets->coordinator->settings.offsets_retention_minutes;
+    int64_t begins_ms = begins_at_ms(group, subscription, offset);
+    if (begins_ms == INT64_MAX) return INT64_MAX;
+    if (offset->value.expire_timestamp_ms >= 0) return offset->value.expire_timestamp_ms;
+    return begins_ms + retention_minutes * INT64_C(60000);
 }
 
 static bool is_expired(const struct weir_live_group *group,
                        const struct weir_classic_subscription *subscription,
                        const struct weir_committed_offset *offset, int64_t wall_ms)
 {
-    const struct weir_offsets_partition *offsets = group->offsets;
-    struct weir_metadata_view *metadata = &offsets->partition->shard->metadata;
-    int64_t retention_ms =
-        offsets->coordinator->settings.offsets_retention_minutes * INT64_C(60000);
+    struct weir_metadata_view *metadata = &group->offsets->partition->shard->metadata;
     /* What an open transaction has committed is being used: its marker decides (as Kafka has it). */
     bool is_aging = offset->is_committed && offset->pending_first == NULL;
-    int64_t begins = is_aging ? begins_at_ms(group, subscription, offset) : INT64_MAX;
-    if (begins != INT64_MAX && wall_ms - begins >= retention_ms) return true;
+    int64_t expires_ms = is_aging ? expires_at_ms(group, subscription, offset) : INT64_MAX;
+    if (expires_ms != INT64_MAX && wall_ms >= expires_ms) return true;
     return is_topic_gone(weir_metadata_view_look(metadata), offset);
 }
 
@@ -123,7 +128,7 @@ static void expire_group(struct weir_offsets_partition *offsets,
     }
     weir_live_group_begin(group, &update);
     int count = take_back_expired(group, committed, &update, &all);
-    bool goes = count >= 0 && all && !has_members(group);
+    bool goes = count >= 0 && all && !weir_live_group_has_members(group);
     bool is_quiet = !weir_group_write_is_under_way(offsets, committed->name);
     if (count < 0 || (count == 0 && !goes) || !is_quiet) {
         weir_live_group_settle(group);

@@ -135,6 +135,12 @@ bool weir_live_group_is_idle(const struct weir_live_group *group)
                                               : weir_classic_group_is_idle(&group->classic);
 }
 
+bool weir_live_group_has_members(const struct weir_live_group *group)
+{
+    return group->type == WEIR_GROUP_CLASSIC ? group->classic.state != WEIR_CLASSIC_EMPTY
+                                             : !weir_consumer_group_is_empty(&group->consumer);
+}
+
 struct weir_slice weir_live_group_state_name(const struct weir_live_group *group)
 {
     return group->type == WEIR_GROUP_CONSUMER

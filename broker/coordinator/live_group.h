@@ -55,6 +55,8 @@ const struct weir_group_settings *weir_live_group_settings(const struct weir_liv
                                                            struct weir_group_settings *own_out);
 /** Nobody is in it, and no id is pending. */
 bool weir_live_group_is_idle(const struct weir_live_group *group);
+/** An id that was given and not taken up yet is no member; a rebalance that the last members left still is to end. */
+bool weir_live_group_has_members(const struct weir_live_group *group);
 /** As DescribeGroups and ListGroups write it. Lives for ever. */
 struct weir_slice weir_live_group_state_name(const struct weir_live_group *group);
 /** Forget it if it is idle. It may be gone on return: for who has done with it. */

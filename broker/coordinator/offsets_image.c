@@ -20,6 +20,8 @@
 enum {
     KEY_SIZE_MAX = INT16_MAX + WEIR_PARTITION_KEY_EXTRA,
     VALUE_VERSION = 4,
+    EXPIRING_VERSION =
+        1, /* the only one with a time of its own; it has no leader epoch and no topic id */
     OWNER_VERSION = 3,
     METADATA_FLEXIBLE_FROM = 4,
 };
@@ -173,6 +175,7 @@ static int remember(struct weir_offsets_image *image, int64_t producer_id,
         .offset = commit->offset,
         .leader_epoch = commit->leader_epoch,
         .commit_timestamp_ms = commit->commit_timestamp_ms,
+        .expire_timestamp_ms = commit->expire_timestamp_ms,
         .topic_id = commit->topic_id,
         .metadata = weir_alloc_text(image->budget, (const char *)commit->metadata.data,
                                     commit->metadata.size),
@@ -228,6 +231,7 @@ static int decode_value(struct weir_offsets_image *image, struct weir_slice byte
     commit->leader_epoch = value.leader_epoch;
     commit->metadata = value.metadata;
     commit->commit_timestamp_ms = value.commit_timestamp;
+    commit->expire_timestamp_ms = value.expire_timestamp;
     commit->topic_id = value.topic_id;
     return 0;
 }
@@ -432,10 +436,11 @@ int weir_offset_commit_encode(const struct weir_offset_commit *commit, struct we
     message.offset = commit->offset;
     message.leader_epoch = commit->leader_epoch;
     message.commit_timestamp = commit->commit_timestamp_ms;
+    message.expire_timestamp = commit->expire_timestamp_ms;
     message.topic_id = commit->topic_id;
     if (!weir_slice_is_null(commit->metadata)) message.metadata = commit->metadata;
-    return weir_coordinator_value_encode(&weir_offset_commit_value_type, &message, VALUE_VERSION,
-                                         value);
+    int16_t version = commit->expire_timestamp_ms >= 0 ? EXPIRING_VERSION : VALUE_VERSION;
+    return weir_coordinator_value_encode(&weir_offset_commit_value_type, &message, version, value);
 }
 
 int weir_group_owner_encode(struct weir_slice group, const struct weir_group_owner *owner,

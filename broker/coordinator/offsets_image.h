@@ -33,6 +33,7 @@ struct weir_offset_value {
     int64_t offset;
     int32_t leader_epoch;
     int64_t commit_timestamp_ms;
+    int64_t expire_timestamp_ms; /* given by the commit; -1: by offsets.retention.minutes */
     struct weir_uuid topic_id;
     char *metadata; /* owned, NUL-terminated */
     size_t metadata_size;
@@ -95,6 +96,7 @@ struct weir_offset_commit {
     int32_t leader_epoch;
     struct weir_slice metadata;
     int64_t commit_timestamp_ms;
+    int64_t expire_timestamp_ms; /* -1: the record says nothing of it */
     struct weir_uuid topic_id;
 };
 

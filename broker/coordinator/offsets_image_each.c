@@ -21,6 +21,7 @@ static int each_value(struct each *each, const struct weir_committed_offset *off
         .leader_epoch = value->leader_epoch,
         .metadata = weir_slice(value->metadata, value->metadata_size),
         .commit_timestamp_ms = value->commit_timestamp_ms,
+        .expire_timestamp_ms = value->expire_timestamp_ms,
         .topic_id = value->topic_id,
     };
     weir_buffer_reset(&each->key);

@@ -13,7 +13,7 @@
  *
  * Source: CLIENTS.md c, "Group coordinator, classic".
  */
-enum { GROUP_NOT_FOUND_FROM = 9, TOPIC_IDS_FROM = 10 };
+enum { EPOCHS_FROM = 9, GROUP_NOT_FOUND_FROM = 9, TOPIC_IDS_FROM = 10, DEFAULT_RETENTION = -1 };
 
 typedef struct weir_wire_offset_commit_request_offset_commit_request_topic topic_asked;
 typedef struct weir_wire_offset_commit_request_offset_commit_request_partition partition_asked;
@@ -105,6 +105,7 @@ static void add_entry(struct offset_commit *commit, const struct weir_topic_info
         .offset = asked->committed_offset,
         .leader_epoch = asked->committed_leader_epoch,
         .metadata = asked->committed_metadata,
+        .topic_id = topic->id,
     };
 }
 
@@ -152,6 +153,9 @@ static void listed(struct weir_request *request)
     commit->commit.member.instance_id = commit->asked->group_instance_id;
     commit->commit.generation = commit->asked->generation_id_or_member_epoch;
     commit->commit.has_member = is_member(commit->asked);
+    commit->commit.has_no_epochs = context->version < EPOCHS_FROM;
+    commit->commit.has_retention = commit->asked->retention_time_ms != DEFAULT_RETENTION;
+    commit->commit.retention_ms = commit->asked->retention_time_ms;
     weir_broker_commit_offsets(context->broker, &commit->commit);
 }
 

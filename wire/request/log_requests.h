@@ -309,6 +309,11 @@ struct weir_commit_request {
     struct weir_group_member_id member;
     int32_t generation; /* or the member's epoch */
     bool has_member;
+    bool
+        has_no_epochs; /* of a version that knows generations only. WEIR_UNSUPPORTED_VERSION: the member has epochs */
+    bool
+        has_retention; /* offsets go `retention_ms` after the commit, if nobody reads their topics then */
+    int64_t retention_ms;
     /* Within a transaction (TxnOffsetCommit): the offsets are the group's when it is committed, and nobody's
      * when it is aborted. Null: at once. */
     struct weir_slice transactional_id;

@@ -54,6 +54,16 @@ static const struct weir_group_partition *find_held(const struct weir_consumer_m
                                    commit->partition);
 }
 
+int weir_consumer_group_check_version(const struct weir_consumer_group *group,
+                                      struct weir_slice member_id, struct weir_error *error)
+{
+    const struct weir_consumer_member *member = weir_consumer_group_member(group, member_id);
+    if (member == NULL || member->words->is_classic) return 0;
+    return weir_error_set(error, WEIR_UNSUPPORTED_VERSION,
+                          "OffsetCommit version 9 or above must be used by members using the "
+                          "consumer group protocol");
+}
+
 /* Source: KIP-1251. */
 int weir_consumer_group_check_commit(const struct weir_consumer_group *group,
                                      const struct weir_group_member_id *member_id,
@@ -66,9 +76,7 @@ int weir_consumer_group_check_commit(const struct weir_consumer_group *group,
         weir_consumer_group_member(group, member_id->member_id);
     if (member == NULL) return unknown(group, member_id->member_id, error);
     if (member_epoch == member->epoch) return 0;
-    if (member_epoch > member->epoch || member->words->is_classic) {
-        return stale(member, member_epoch, error);
-    }
+    if (member_epoch > member->epoch) return stale(member, member_epoch, error);
     for (size_t i = 0; i < count; i++) {
         const struct weir_group_partition *held = find_held(member, &commits[i]);
         if (held == NULL || member_epoch < held->epoch) return stale(member, member_epoch, error);

@@ -68,6 +68,9 @@ struct weir_consumer_commit {
     struct weir_uuid topic_id;
     int32_t partition;
 };
+/** Before version 9 an OffsetCommit had generations only. WEIR_UNSUPPORTED_VERSION: it is of a member that has epochs. */
+int weir_consumer_group_check_version(const struct weir_consumer_group *group,
+                                      struct weir_slice member_id, struct weir_error *error);
 /**
  * May this member commit these offsets, with this epoch? With its own epoch it may commit any. With an older one
  * only partitions that it has had since then, so that a commit that was on its way when the member moved on is not

@@ -313,6 +313,84 @@ START_TEST(offsets_expire)
 }
 END_TEST
 
+static int commit_with_retention(const char *group, int64_t retention_ms)
+{
+    struct weir_offset_entry entry = {.partition = {weir_text("clicks"), 0}, .offset = 7};
+    struct weir_commit_request commit = {.group = weir_text(group),
+                                         .entries = &entry,
+                                         .entry_count = 1,
+                                         .has_retention = true,
+                                         .retention_ms = retention_ms};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &commit.request, NULL), 0);
+    weir_broker_commit_offsets(engine.broker, &commit);
+    return weir_broker_wait(engine.broker, &commit.request, &engine.error);
+}
+
+/* A commit that says how long its offset is to stay (OffsetCommit 2 to 4) is taken at its word, over a restart too:
+ * shorter or longer than the server's time, at once, or for ever. */
+START_TEST(offsets_expire_when_their_commit_says)
+{
+    open_engine(4);
+    ck_ok(engine_close(&engine), &engine.error);
+    engine.options.groups.offsets_retention_minutes = RETENTION_MINUTES;
+    engine.options.groups.offsets_retention_check_interval_ms = MINUTE_MS;
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(commit_with_retention("short", RETENTION_MINUTES * MINUTE_MS / 2), &engine.error);
+    ck_ok(commit_with_retention("long", RETENTION_MINUTES * MINUTE_MS * 3), &engine.error);
+    ck_ok(commit_with_retention("for ever", INT64_MAX), &engine.error);
+    ck_ok(commit_with_retention("at once", 0), &engine.error);
+    ck_ok(commit_with_retention("long ago", INT64_MIN), &engine.error);
+    ck_assert_int_eq(engine_committed(&engine, "short", "clicks", 0), 7);
+    weir_sim_advance_ms(engine.sim, 2 * MINUTE_MS);
+    ck_assert_int_eq(engine_committed(&engine, "at once", "clicks", 0), -1);
+    ck_assert_int_eq(engine_committed(&engine, "long ago", "clicks", 0), -1);
+    ck_assert_int_eq(engine_committed(&engine, "short", "clicks", 0), 7);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    weir_sim_advance_ms(engine.sim, RETENTION_MINUTES * MINUTE_MS / 2 + 2 * MINUTE_MS);
+    ck_assert_int_eq(engine_committed(&engine, "short", "clicks", 0), -1);
+    weir_sim_advance_ms(engine.sim, RETENTION_MINUTES * MINUTE_MS);
+    ck_assert_int_eq(engine_committed(&engine, "long", "clicks", 0), 7);
+    ck_ok(engine_close(&engine), &engine.error); /* from a snapshot */
+    ck_ok(engine_open(&engine), &engine.error);
+    weir_sim_advance_ms(engine.sim, RETENTION_MINUTES * MINUTE_MS * 3);
+    ck_assert_int_eq(engine_committed(&engine, "long", "clicks", 0), -1);
+    ck_assert_int_eq(engine_committed(&engine, "for ever", "clicks", 0), 7);
+    end_engine();
+}
+END_TEST
+
+/* An id that was given and not taken up is no member: it keeps no group from being deleted, and no offsets from
+ * expiring. */
+START_TEST(a_pending_id_keeps_no_group)
+{
+    struct weir_join_group_request join;
+    struct weir_group_protocol protocol = range_protocol();
+    open_engine(5);
+    ck_ok(engine_close(&engine), &engine.error);
+    engine.options.groups.offsets_retention_minutes = RETENTION_MINUTES;
+    engine.options.groups.offsets_retention_check_interval_ms = 1000;
+    engine.options.groups.session_timeout_max_ms = 10 * RETENTION_MINUTES * MINUTE_MS;
+    ck_ok(engine_open(&engine), &engine.error);
+    for (int i = 0; i < 2; i++) {
+        commit_simple("g", "clicks");
+        join_begin(&join, "g", &protocol, weir_null());
+        ck_code(end(&join.base), WEIR_MEMBER_ID_REQUIRED);
+        if (i == 0) ck_ok(delete_group("g"), &engine.error);
+        if (i == 1) {
+            join_begin(&join, "g", &protocol, weir_null());
+            ck_code(end(&join.base), WEIR_MEMBER_ID_REQUIRED);
+            commit_with_retention("g", 0);
+            weir_sim_advance_ms(engine.sim, 2000); /* sooner than the id is forgotten */
+        }
+        ck_assert_int_eq(engine_committed(&engine, "g", "clicks", 0), -1);
+        struct weir_describe_group_request request;
+        ck_code(describe(&request, "g"), WEIR_GROUP_ID_NOT_FOUND);
+    }
+    end_engine();
+}
+END_TEST
+
 /* A join that waits is answered when nobody wants it any more, when the log is closed, and when the disk fails; what
  * was asked in between goes on. */
 START_TEST(a_parked_join_is_answered_in_the_end)
@@ -699,6 +777,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_group_outlives_a_loss_of_power);
     tcase_add_loop_test(tests, members_that_are_gone_leave_by_themselves, 0, 2);
     tcase_add_test(tests, offsets_expire);
+    tcase_add_test(tests, offsets_expire_when_their_commit_says);
+    tcase_add_test(tests, a_pending_id_keeps_no_group);
     tcase_add_loop_test(tests, a_parked_join_is_answered_in_the_end, 0, 3);
     tcase_add_test(tests, an_applications_group_is_shown_and_left_alone);
     tcase_add_test(tests, an_application_takes_no_group_with_members);

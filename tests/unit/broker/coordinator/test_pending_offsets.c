@@ -68,6 +68,7 @@ static void add_commit(struct stage *stage, int group, int32_t partition, int64_
         .leader_epoch = (int32_t)(offset % 7),
         .metadata = weir_text("where it stands"),
         .commit_timestamp_ms = offset * 10,
+        .expire_timestamp_ms = -1,
         .topic_id = {.bytes = {7}},
     };
     weir_buffer_reset(&stage->key);

@@ -329,6 +329,39 @@ START_TEST(who_names_a_generation_has_to_be_a_member)
 }
 END_TEST
 
+/* The offset is of the topic that there was when the commit came: it does not go to a new one of its name, which has
+ * other records. The commit waits for its partition meanwhile. */
+START_TEST(a_commit_is_of_the_topic_that_it_found)
+{
+    const commit_partition partition = {
+        .committed_offset = 5, .committed_leader_epoch = -1, .committed_metadata = weir_text("")};
+    const commit_topic topic = {
+        .name = weir_text("a"), .partitions = &partition, .partitions_count = 1};
+    struct weir_wire_offset_commit_request request;
+    weir_wire_offset_commit_request_init(&request);
+    request.group_id = weir_text("g");
+    request.topics = &topic;
+    request.topics_count = 1;
+    struct call *made =
+        stage_begin(&stage, 0, weir_handle_offset_commit, &weir_wire_offset_commit_request_type,
+                    &weir_wire_offset_commit_response_type, 9, &request);
+    struct weir_topic_request deletion = {.operation = WEIR_TOPIC_DELETE, .topic = weir_text("a")};
+    struct weir_topic_request creation = {
+        .operation = WEIR_TOPIC_CREATE, .topic = weir_text("a"), .partition_count = 2};
+    ck_assert_int_eq(weir_broker_wait_begin(stage.engine.broker, &deletion.request, NULL), 0);
+    weir_broker_topic(stage.engine.broker, &deletion);
+    ck_assert_int_eq(weir_broker_wait_begin(stage.engine.broker, &creation.request, NULL), 0);
+    weir_broker_topic(stage.engine.broker, &creation);
+    ck_assert_int_eq(weir_broker_wait(stage.engine.broker, &deletion.request, NULL), 0);
+    ck_assert_int_eq(weir_broker_wait(stage.engine.broker, &creation.request, NULL), 0);
+    ck_assert_int_eq(made->outcome, PENDING);
+    stage_wait(made);
+    const struct weir_wire_offset_commit_response *answer = made->answer;
+    ck_assert_int_eq(answer->topics[0].partitions[0].error_code,
+                     WEIR_WIRE_UNKNOWN_TOPIC_OR_PARTITION);
+}
+END_TEST
+
 /* The group of a stream application is moved by its jobs alone. */
 START_TEST(an_applications_group_is_not_moved)
 {
@@ -493,6 +526,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_unknown_topic_id_is_told);
     tcase_add_loop_test(tests, a_group_without_a_name_or_a_right_is_refused, 0, 2);
     tcase_add_test(tests, who_names_a_generation_has_to_be_a_member);
+    tcase_add_test(tests, a_commit_is_of_the_topic_that_it_found);
     tcase_add_test(tests, an_applications_group_is_not_moved);
     tcase_add_test(tests, all_that_a_group_has_committed_is_given);
     tcase_add_test(tests, several_groups_are_answered_together);

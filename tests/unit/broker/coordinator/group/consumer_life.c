@@ -117,8 +117,7 @@ static void check_commits(struct life *life)
         const struct weir_group_member_id id = {.member_id = member->member_id};
         int32_t epoch = member->epoch - (int32_t)life_below(life, 4) + 1;
         int rc = weir_consumer_group_check_commit(&life->stage.group, &id, epoch, &commit, 1, NULL);
-        bool may =
-            member->words->is_classic ? epoch == member->epoch : may_commit(member, epoch, &commit);
+        bool may = may_commit(member, epoch, &commit);
         int refusal = member->words->is_classic ? WEIR_ILLEGAL_GENERATION : WEIR_STALE_MEMBER_EPOCH;
         life_require(life, rc == (may ? 0 : refusal), "a commit with an old epoch");
     }

@@ -547,6 +547,22 @@ START_TEST(topics_come_grow_and_go)
 }
 END_TEST
 
+/* An expression that matches everything means the users' topics: offsets that are read would be committed, and read
+ * again. By its name an internal topic can be had. */
+START_TEST(an_expression_finds_no_internal_topics)
+{
+    stage_topic(&stage, "orders", 1);
+    stage_topic(&stage, "__consumer_offsets", 1);
+    struct says says = {.member = "a", .regex = ".*", .timeout_ms = 9, .owned = ""};
+    ck_code(stage_says(&stage, says), 0);
+    ck_assert_str_eq(assigned(), "orders:0");
+    ck_code(stage_says(&stage,
+                       (struct says){.member = "a", .epoch = 1, .topics = "__consumer_offsets"}),
+            0);
+    ck_assert_str_eq(assigned(), "__consumer_offsets:0 orders:0");
+}
+END_TEST
+
 /* By an expression; new names count once in 10 s, so many that are made make one rebalance. */
 START_TEST(an_expression_finds_new_topics)
 {
@@ -646,6 +662,9 @@ START_TEST(old_epochs_commit_what_they_had)
     ck_code(may_commit("a", 3, "orders", 0), WEIR_STALE_MEMBER_EPOCH);
     ck_code(may_commit("b", 2, "orders", 0), WEIR_UNKNOWN_MEMBER_ID);
     ck_code(may_commit("", -1, "orders", 0), WEIR_UNKNOWN_MEMBER_ID);
+    ck_code(weir_consumer_group_check_version(&stage.group, weir_text("a"), NULL),
+            WEIR_UNSUPPORTED_VERSION);
+    ck_code(weir_consumer_group_check_version(&stage.group, weir_text("b"), NULL), 0);
 }
 END_TEST
 
@@ -952,6 +971,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_administrator_removes_static_members);
     tcase_add_test(tests, topics_come_grow_and_go);
     tcase_add_test(tests, an_expression_finds_new_topics);
+    tcase_add_test(tests, an_expression_finds_no_internal_topics);
     tcase_add_test(tests, a_costly_expression_is_refused);
     tcase_add_test(tests, members_vote_for_the_assignor);
     tcase_add_test(tests, old_epochs_commit_what_they_had);

@@ -354,7 +354,10 @@ START_TEST(classic_members_are_refused_as_in_a_classic_group)
 
     const struct weir_group_member_id id = {.member_id = weir_text("m1")};
     ck_code(weir_consumer_group_check_commit(&stage.group, &id, 7, NULL, 0, &error), 0);
-    ck_code(weir_consumer_group_check_commit(&stage.group, &id, 6, NULL, 0, &error),
+    ck_code(weir_consumer_group_check_commit(&stage.group, &id, 8, NULL, 0, &error),
+            WEIR_ILLEGAL_GENERATION);
+    const struct weir_consumer_commit nobodys = {.topic_id = {{9}}, .partition = 0};
+    ck_code(weir_consumer_group_check_commit(&stage.group, &id, 6, &nobodys, 1, &error),
             WEIR_ILLEGAL_GENERATION);
     ck_code(stage_join(&stage, "new", "orders"), 0);
     ck_code(heartbeat("new", 8), WEIR_UNKNOWN_MEMBER_ID);
