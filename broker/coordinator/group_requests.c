@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group/consumer_request.h"
 #include "broker/coordinator/group/group_text.h"
 #include "broker/coordinator/group_owner.h"
 #include "broker/coordinator/group_place.h"
@@ -89,20 +90,13 @@ static struct weir_live_group *find(struct weir_partition *partition,
     return group;
 }
 
-/* Ids that were given and not taken up yet are no members; a rebalance that the last ones left still is to end. */
-static bool has_members(const struct weir_live_group *group)
-{
-    return group->type == WEIR_GROUP_CLASSIC ? group->classic.state != WEIR_CLASSIC_EMPTY
-                                             : !weir_live_group_is_idle(group);
-}
-
 /* A group of the other type, which has to give way: one that nobody is in is taken back, but for its offsets, and the
  * request is asked again when that is durable. Where it cannot be written the request hears why. */
 static void replace(struct weir_live_group *group, struct weir_group_request *request)
 {
     struct weir_group_update update;
     struct weir_error *error = &request->request.error;
-    weir_assert(!has_members(group));
+    weir_assert(!weir_live_group_has_members(group));
     weir_live_group_begin(group, &update);
     request->is_asked_again = true;
     weir_group_answer_durable(&update, request, 0);
@@ -300,7 +294,7 @@ static bool joins(const struct weir_consumer_heartbeat_request *heartbeat)
 static void take_over(struct weir_live_group *group,
                       struct weir_consumer_heartbeat_request *heartbeat)
 {
-    if (has_members(group)) {
+    if (weir_live_group_has_members(group)) {
         weir_live_group_upgrade(group, heartbeat);
     } else {
         replace(group, &heartbeat->base);
@@ -342,6 +336,12 @@ static void consumer_arrives(struct weir_message *message)
     struct weir_request *request = &heartbeat->base.request;
     const struct weir_metadata_image *image = weir_metadata_view_look(&request->shard->metadata);
     if (!comes_in(&heartbeat->base)) return;
+    /* What is ill-formed is told so whether the group is there or not. */
+    int rc = weir_consumer_request_check(heartbeat);
+    if (rc < 0) {
+        weir_request_reply(request, rc);
+        return;
+    }
     request->may_create = joins(heartbeat);
     if (!request->may_create && weir_metadata_topic(image, request->topic) == NULL) {
         weir_request_reply(request, no_group(heartbeat->base.group, &request->error));

@@ -12,6 +12,8 @@
 typedef struct weir_wire_consumer_group_heartbeat_response_topic_partitions topic_row;
 typedef struct weir_wire_consumer_group_heartbeat_response_assignment assignment_row;
 
+enum { IDS_FROM = 1 };
+
 static void refuse(struct weir_request_context *context, int16_t error_code, const char *message)
 {
     struct weir_wire_consumer_group_heartbeat_response response;
@@ -117,6 +119,13 @@ read_request(struct weir_request_context *context,
     return weir_arena_failed(&context->arena) ? NULL : heartbeat;
 }
 
+/* From version 1 on a member gives itself its id (KIP-1082). */
+static bool lacks_id(const struct weir_request_context *context,
+                     const struct weir_wire_consumer_group_heartbeat_request *asked)
+{
+    return context->version >= IDS_FROM && asked->member_id.size == 0;
+}
+
 void weir_handle_consumer_group_heartbeat(struct weir_request_context *context)
 {
     const struct weir_wire_consumer_group_heartbeat_request *asked = context->request;
@@ -124,6 +133,10 @@ void weir_handle_consumer_group_heartbeat(struct weir_request_context *context)
     if (refused == WEIR_WIRE_INVALID_GROUP_ID) refused = WEIR_WIRE_INVALID_REQUEST;
     if (refused != 0) {
         refuse(context, refused, asked->group_id.size == 0 ? "the group id is empty" : NULL);
+        return;
+    }
+    if (lacks_id(context, asked)) {
+        refuse(context, WEIR_WIRE_INVALID_REQUEST, "MemberId can't be empty.");
         return;
     }
     struct weir_consumer_heartbeat_request *heartbeat = read_request(context, asked);

@@ -185,6 +185,9 @@ START_TEST(what_a_member_says_wrong_is_told)
         says("g", "me", epoch + 1), /* an epoch that is not yet */
         says("nobody", "me", 3),    /* no group of this name */
         joins("g", "me"),           /* a pattern that is none */
+        joins("g", ""),             /* no id */
+        says("nobody", "me", -3),   /* no epoch at all, wherever */
+        says("g", "me", -3),
     };
     static const int16_t errors[] = {
         WEIR_WIRE_INVALID_REQUEST,
@@ -194,6 +197,9 @@ START_TEST(what_a_member_says_wrong_is_told)
         WEIR_WIRE_FENCED_MEMBER_EPOCH,
         WEIR_WIRE_GROUP_ID_NOT_FOUND,
         WEIR_WIRE_INVALID_REGULAR_EXPRESSION,
+        WEIR_WIRE_INVALID_REQUEST,
+        WEIR_WIRE_INVALID_REQUEST,
+        WEIR_WIRE_INVALID_REQUEST,
     };
     wrong[1].server_assignor = weir_text("by dice");
     wrong[2].rebalance_timeout_ms = -1;
@@ -204,6 +210,46 @@ START_TEST(what_a_member_says_wrong_is_told)
         ck_assert_msg(heard->error_message.size > 0, "%zu", i);
     }
     ck_assert_int_eq(heartbeat(1, says("g", "me", epoch))->error_code, 0);
+}
+END_TEST
+
+/* Before version 1 the coordinator gives a member its id. */
+START_TEST(a_member_without_an_id_is_given_one)
+{
+    const heartbeat_response *heard = heartbeat(0, joins("g", ""));
+    ck_assert_int_eq(heard->error_code, 0);
+    ck_assert_uint_eq(heard->member_id.size, 22);
+}
+END_TEST
+
+static int16_t commit(int16_t version, const char *member, int32_t epoch)
+{
+    const struct weir_wire_offset_commit_request_offset_commit_request_partition first = {
+        .committed_offset = 3, .committed_leader_epoch = -1, .committed_metadata = weir_text("")};
+    const struct weir_wire_offset_commit_request_offset_commit_request_topic topic = {
+        .name = weir_text("orders"), .partitions = &first, .partitions_count = 1};
+    struct weir_wire_offset_commit_request request;
+    weir_wire_offset_commit_request_init(&request);
+    request.group_id = weir_text("g");
+    request.member_id = weir_text(member);
+    request.generation_id_or_member_epoch = epoch;
+    request.topics = &topic;
+    request.topics_count = 1;
+    const struct weir_wire_offset_commit_response *answer = ASK(offset_commit, version, &request);
+    return answer->topics[0].partitions[0].error_code;
+}
+
+/* Member epochs came with version 9: a member that has one is told so by the older ones, nobody else. */
+START_TEST(an_epoch_needs_a_version_that_has_it)
+{
+    int32_t epoch = join(1, "g", "me")->member_epoch;
+    for (int16_t version = 2; version <= 8; version++) {
+        ck_assert_int_eq(commit(version, "me", epoch), WEIR_WIRE_UNSUPPORTED_VERSION);
+        ck_assert_int_eq(commit(version, "other", epoch), WEIR_WIRE_UNKNOWN_MEMBER_ID);
+    }
+    ck_assert_int_eq(engine_committed(&stage.engine, "g", "orders", 0), -1);
+    ck_assert_int_eq(commit(9, "me", epoch), 0);
+    ck_assert_int_eq(engine_committed(&stage.engine, "g", "orders", 0), 3);
 }
 END_TEST
 
@@ -299,6 +345,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_member_lives_in_every_version);
     tcase_add_test(tests, a_partition_is_given_on_when_it_is_given_up);
     tcase_add_test(tests, what_a_member_says_wrong_is_told);
+    tcase_add_test(tests, a_member_without_an_id_is_given_one);
+    tcase_add_test(tests, an_epoch_needs_a_version_that_has_it);
     tcase_add_test(tests, what_cannot_be_described_is_told);
     tcase_add_test(tests, offsets_that_nobody_reads_are_deleted);
     tcase_add_test(tests, a_deletion_of_offsets_that_may_not_be_is_refused);
