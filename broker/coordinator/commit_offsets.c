@@ -380,7 +380,7 @@ static void commit_stage(struct weir_partition *partition, struct weir_request *
     if (rc == 0) rc = set_owner(offsets, work);
     if (rc == WEIR_END) {
         weir_free(work);
-        weir_offsets_partition_hold(offsets, request);
+        weir_group_write_hold(offsets, commit->group, request);
         return;
     }
     bool is_empty =
@@ -533,7 +533,7 @@ static void committed_stage(struct weir_partition *partition, struct weir_reques
     int rc = weir_offsets_partition_catch_up(offsets, &request->error);
     if (rc == 0) rc = check_reader(offsets, (struct weir_committed_request *)request);
     if (rc == WEIR_END) {
-        weir_offsets_partition_hold(offsets, request);
+        weir_group_write_hold(offsets, ((struct weir_committed_request *)request)->group, request);
         return;
     }
     if (rc < 0) {

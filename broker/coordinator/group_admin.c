@@ -109,7 +109,7 @@ static void describe_stage(struct weir_partition *partition, struct weir_request
     struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
     int rc = describe(offsets, (struct weir_describe_group_request *)request);
     if (rc == WEIR_END) {
-        weir_offsets_partition_hold(offsets, request);
+        weir_group_write_hold(offsets, ((struct weir_group_request *)request)->group, request);
     } else {
         weir_request_reply(request, rc);
     }
@@ -241,6 +241,12 @@ static int take_back(struct weir_group_update *update, struct weir_slice group,
     return weir_group_update_write(update, &weir_offset_commit_key_type, &key, NULL, NULL, 0);
 }
 
+static void hold(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_slice group = ((struct weir_group_request *)request)->group;
+    weir_group_write_hold(weir_offsets_partition_of(partition), group, request);
+}
+
 /* The live group, of which nothing is on its way. WEIR_END: not yet. */
 static int find_for_deletion(struct weir_partition *partition, struct weir_group_request *request,
                              struct weir_live_group **group_out)
@@ -309,7 +315,7 @@ static void delete_stage(struct weir_partition *partition, struct weir_request *
     struct weir_live_group *group = NULL;
     int rc = find_for_deletion(partition, (struct weir_group_request *)request, &group);
     if (rc == WEIR_END) {
-        weir_offsets_partition_hold(weir_offsets_partition_of(partition), request);
+        hold(partition, request);
     } else if (rc < 0) {
         weir_request_reply(request, rc);
     } else {
@@ -408,7 +414,7 @@ static void delete_offsets_stage(struct weir_partition *partition, struct weir_r
     struct weir_live_group *group = NULL;
     int rc = find_for_deletion(partition, (struct weir_group_request *)request, &group);
     if (rc == WEIR_END) {
-        weir_offsets_partition_hold(weir_offsets_partition_of(partition), request);
+        hold(partition, request);
     } else if (rc < 0) {
         weir_request_reply(request, rc);
     } else {

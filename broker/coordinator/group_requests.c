@@ -79,7 +79,7 @@ static struct weir_live_group *find(struct weir_partition *partition,
     if (rc == 0) rc = weir_group_owner_check(offsets, request->group, error);
     if (rc == 0) rc = weir_live_group_find(offsets, request->group, create, &group, error);
     if (rc == WEIR_END) {
-        weir_offsets_partition_hold(offsets, &request->request);
+        weir_group_write_hold(offsets, request->group, &request->request);
         return NULL;
     }
     if (rc == 0 && group == NULL) {

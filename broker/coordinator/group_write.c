@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
+#include "broker/engine/partition_life.h"
 #include "broker/engine/produce.h"
+#include "broker/engine/request.h"
 
 /* Of the memory that updates and batches are made in; what a large one took beyond it is given back. */
 enum { KEPT_BYTES = 1 << 20 };
@@ -61,6 +63,54 @@ bool weir_group_write_is_owning(const struct weir_offsets_partition *offsets,
     return write != NULL;
 }
 
+/* ---- who waits for them ----------------------------------------------------------------------- */
+
+void weir_group_write_hold(struct weir_offsets_partition *offsets, struct weir_slice group,
+                           struct weir_request *request)
+{
+    struct weir_group_write *write = offsets->writes_last;
+    while (write != NULL && !weir_slice_equal(write->group, group))
+        write = write->previous;
+    weir_assert(write != NULL && request->stage != NULL);
+    request->message.next = NULL;
+    if (write->held_last != NULL) {
+        write->held_last->message.next = &request->message;
+    } else {
+        write->held_first = request;
+    }
+    write->held_last = request;
+}
+
+static struct weir_request *take_held(struct weir_group_write *write)
+{
+    struct weir_request *first = write->held_first;
+    write->held_first = write->held_last = NULL;
+    return first;
+}
+
+/* In the order in which they came. They may wait again, for a later write. */
+static void ask_again(struct weir_shard *shard, struct weir_request *request)
+{
+    while (request != NULL) {
+        struct weir_request *next = (struct weir_request *)request->message.next;
+        weir_partition_enter(shard, request);
+        request = next;
+    }
+}
+
+void weir_group_write_refuse_held(struct weir_offsets_partition *offsets, int rc, const char *text)
+{
+    for (struct weir_group_write *write = offsets->writes_first; write != NULL;
+         write = write->next) {
+        struct weir_request *request = take_held(write);
+        while (request != NULL) {
+            struct weir_request *next = (struct weir_request *)request->message.next;
+            weir_request_refuse(request, rc, text);
+            request = next;
+        }
+    }
+}
+
 /* ---- when it is durable ----------------------------------------------------------------------- */
 
 /* What is durable is folded in. What memory was short for before is read from the log first, unless a worker has
@@ -90,8 +140,9 @@ static void flushed(struct weir_request *request)
     delist(offsets, write);
     weir_shared_unref(write->produce.batches);
     write->produce.batches = NULL;
+    struct weir_request *held = take_held(write);
     write->ended(write, rc, &error);
-    weir_offsets_partition_ask_held(offsets);
+    ask_again(offsets->partition->shard, held);
 }
 
 /* ---- the door --------------------------------------------------------------------------------- */
@@ -157,6 +208,7 @@ void weir_group_write_submit_batch(struct weir_offsets_partition *offsets,
         write->produce.transactional_id = write->transaction->transactional_id;
         write->produce.is_transaction_version_2 = write->transaction->is_transaction_version_2;
     }
+    write->held_first = write->held_last = NULL;
     enlist(offsets, write);
     weir_partition_write(offsets->partition, &write->produce);
 }

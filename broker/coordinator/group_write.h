@@ -17,7 +17,9 @@ struct weir_group_write {
     struct weir_offsets_partition *offsets;
     struct weir_group_write *next; /* in the partition's list */
     struct weir_group_write *previous;
-    struct weir_slice group;                       /* whose; it lives until the write has ended */
+    struct weir_slice group;         /* whose; it lives until the write has ended */
+    struct weir_request *held_first; /* asked again when it has ended; by message.next */
+    struct weir_request *held_last;
     bool is_owning;                                /* it makes the group an application's */
     const struct weir_commit_request *transaction; /* it is in the one that this names, and pending
                                                       until that ends; NULL: in none */
@@ -46,6 +48,12 @@ void weir_group_write_submit_batch(struct weir_offsets_partition *offsets,
 /** Is anything of this group on its way? */
 bool weir_group_write_is_under_way(const struct weir_offsets_partition *offsets,
                                    struct weir_slice group);
+/** The request waits for the last write of this group, of which one is on its way, and is asked again when it has ended.
+ * So each is asked as often as its own group was written to, whatever other groups do. */
+void weir_group_write_hold(struct weir_offsets_partition *offsets, struct weir_slice group,
+                           struct weir_request *request);
+/** Answer all that wait with this. */
+void weir_group_write_refuse_held(struct weir_offsets_partition *offsets, int rc, const char *text);
 /** Does something that is on its way make it an application's? */
 bool weir_group_write_is_owning(const struct weir_offsets_partition *offsets,
                                 struct weir_slice group);

@@ -49,7 +49,7 @@ static void run_once(void *machine, struct weir_mono now)
 
 static void refuse(void *machine, int rc, const char *text)
 {
-    weir_offsets_partition_refuse_held(machine, rc, text);
+    weir_group_write_refuse_held(machine, rc, text);
     weir_live_groups_refuse(machine, rc, text);
 }
 

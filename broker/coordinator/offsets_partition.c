@@ -5,7 +5,6 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/partition_life.h"
-#include "broker/engine/request.h"
 
 /* ---- the image as a fold --------------------------------------------------------------------- */
 
@@ -103,7 +102,7 @@ int weir_offsets_partition_new(struct weir_coordinator *coordinator,
 
 void weir_offsets_partition_free(struct weir_offsets_partition *offsets)
 {
-    weir_assert(offsets->writes_first == NULL && offsets->held_first == NULL);
+    weir_assert(offsets->writes_first == NULL);
     weir_assert(weir_map_count(&offsets->live) == 0);
     weir_offsets_image_close(&offsets->image);
     weir_fold_close(&offsets->fold);
@@ -121,50 +120,4 @@ struct weir_offsets_partition *weir_offsets_partition_of(const struct weir_parti
     struct weir_offsets_partition *offsets = partition->state_machine;
     weir_assert(offsets != NULL && offsets->magic == WEIR_OFFSETS_PARTITION_MAGIC);
     return offsets;
-}
-
-/* ---- what waits for a write ------------------------------------------------------------------ */
-
-void weir_offsets_partition_hold(struct weir_offsets_partition *offsets,
-                                 struct weir_request *request)
-{
-    weir_assert(offsets->writes_first != NULL);
-    weir_assert(request->stage != NULL);
-    request->message.next = NULL;
-    if (offsets->held_last != NULL) {
-        offsets->held_last->message.next = &request->message;
-    } else {
-        offsets->held_first = request;
-    }
-    offsets->held_last = request;
-}
-
-static struct weir_request *take_held(struct weir_offsets_partition *offsets)
-{
-    struct weir_request *first = offsets->held_first;
-    offsets->held_first = NULL;
-    offsets->held_last = NULL;
-    return first;
-}
-
-/* In the order in which they came. They may be held again, behind those that are. */
-void weir_offsets_partition_ask_held(struct weir_offsets_partition *offsets)
-{
-    struct weir_request *request = take_held(offsets);
-    while (request != NULL) {
-        struct weir_request *next = (struct weir_request *)request->message.next;
-        weir_partition_enter(offsets->partition->shard, request);
-        request = next;
-    }
-}
-
-void weir_offsets_partition_refuse_held(struct weir_offsets_partition *offsets, int rc,
-                                        const char *text)
-{
-    struct weir_request *request = take_held(offsets);
-    while (request != NULL) {
-        struct weir_request *next = (struct weir_request *)request->message.next;
-        weir_request_refuse(request, rc, text);
-        request = next;
-    }
 }

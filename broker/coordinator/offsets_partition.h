@@ -9,7 +9,6 @@
 struct weir_coordinator;
 struct weir_group_write;
 struct weir_partition;
-struct weir_request;
 
 /** Where the sweep for offsets that have expired stands (group_expiry.h). */
 struct weir_group_expiry {
@@ -50,8 +49,6 @@ struct weir_offsets_partition {
     struct weir_map live;                /* live groups by name */
     struct weir_deadline_heap deadlines; /* of each of them, WEIR_MONO_NEVER too */
     struct weir_arena update_arena;      /* of a step */
-    struct weir_request *held_first;     /* asked again when a write has ended; by message.next */
-    struct weir_request *held_last;
     /* After the start the image's groups are looked through for members, whose sessions begin then. */
     struct weir_map_walk load_walk; /* how far that has come */
     bool is_loaded;
@@ -80,14 +77,5 @@ int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets,
 /** The same up to `end_offset`. */
 int weir_offsets_partition_catch_up_to(struct weir_offsets_partition *offsets, int64_t end_offset,
                                        struct weir_error *error);
-
-/** The request waits for a write that is on its way, and is asked again when one has ended. */
-void weir_offsets_partition_hold(struct weir_offsets_partition *offsets,
-                                 struct weir_request *request);
-/** Ask all again that are held. */
-void weir_offsets_partition_ask_held(struct weir_offsets_partition *offsets);
-/** Answer all that are held with this. */
-void weir_offsets_partition_refuse_held(struct weir_offsets_partition *offsets, int rc,
-                                        const char *text);
 
 #endif

@@ -26,9 +26,10 @@ struct weir_group_request {
     struct weir_message cancel;
     /* of the coordinator, while it has it */
     struct weir_group_request *next; /* in a list of answers */
-    bool is_parked;                  /* a member waits for it */
-    bool is_cancelled;               /* before a member could: it is not to wait any more */
-    bool is_asked_again;             /* instead of its answer, when that is durable */
+    bool is_parked;                  /* a member waits for it: */
+    void *parked_member;
+    bool is_cancelled;   /* before a member could: it is not to wait any more */
+    bool is_asked_again; /* instead of its answer, when that is durable */
     _Atomic int cancel_state;
 };
 

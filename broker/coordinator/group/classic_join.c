@@ -152,6 +152,7 @@ static void park(const struct weir_classic_step *step, struct weir_classic_membe
     weir_classic_refuse_parked(step, member, WEIR_REBALANCE_IN_PROGRESS,
                                "the member has sent another join meanwhile");
     join->base.is_parked = true;
+    join->base.parked_member = member;
     member->join = join;
     step->group->joined_count++;
 }

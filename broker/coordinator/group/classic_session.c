@@ -100,23 +100,12 @@ int weir_classic_leave(const struct weir_classic_step *step, struct weir_leave_g
 
 /* ---- not waited for any more ----------------------------------------------------------------- */
 
-static struct weir_classic_member *parked_in(const struct weir_classic_group *group,
-                                             const struct weir_group_request *request)
-{
-    struct weir_classic_member *member;
-    size_t at = 0;
-    while ((member = weir_classic_next(group, &at)) != NULL) {
-        if (member->join != NULL && &member->join->base == request) break;
-        if (member->sync != NULL && &member->sync->base == request) break;
-    }
-    return member;
-}
-
 void weir_classic_cancel(const struct weir_classic_step *step, struct weir_group_request *request)
 {
-    struct weir_classic_member *member =
-        request->is_parked ? parked_in(step->group, request) : NULL;
-    if (member == NULL) return;
+    struct weir_classic_member *member = request->parked_member;
+    if (!request->is_parked) return;
+    weir_assert((member->join != NULL && &member->join->base == request) ||
+                (member->sync != NULL && &member->sync->base == request));
     weir_classic_refuse_parked(step, member, WEIR_CLOSED, "who asked does not wait any more");
     member->is_new = false; /* when it joins again, that join does not end with this session */
     weir_classic_begin_session(step->group, member, step->event->now_ms);

@@ -138,6 +138,7 @@ static void park(const struct weir_classic_step *step, struct weir_classic_membe
     weir_classic_refuse_parked(step, member, WEIR_REBALANCE_IN_PROGRESS,
                                "the member has sent another sync meanwhile");
     sync->base.is_parked = true;
+    sync->base.parked_member = member;
     member->sync = sync;
 }
 
