@@ -10,6 +10,7 @@
 #include "broker/engine/partition_requests.h"
 #include "broker/engine/produce.h"
 #include "broker/engine/shard.h"
+#include "broker/engine/write_marker.h"
 
 enum { SHARDS_MAX = 256 };
 
@@ -306,6 +307,11 @@ void weir_broker_partition_state(struct weir_broker *broker,
 void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request)
 {
     weir_engine_cut(&broker->engine, request);
+}
+
+void weir_broker_write_marker(struct weir_broker *broker, struct weir_write_marker_request *request)
+{
+    weir_engine_write_marker(&broker->engine, request);
 }
 
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request)

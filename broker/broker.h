@@ -85,6 +85,9 @@ void weir_broker_epoch_end(struct weir_broker *broker, struct weir_epoch_end_req
 void weir_broker_describe_partition(struct weir_broker *broker,
                                     struct weir_describe_partition_request *request);
 void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request);
+/* Of transactions: wire/request/transaction_requests.h. */
+void weir_broker_write_marker(struct weir_broker *broker,
+                              struct weir_write_marker_request *request);
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request);
 /** From a shard's own thread (`reply_to` is its actor) it is answered from what that shard knows, mostly
  * before this returns. */

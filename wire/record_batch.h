@@ -176,13 +176,11 @@ int weir_batch_check(struct weir_slice batch, const struct weir_batch_check *che
                      struct weir_error *error);
 /**
  * The same for a batch that came through the port, as Kafka's brokers take it in: its records are
- * walked in any case, transactional batches and such that claim the log's own time are refused, and
- * a header whose largest timestamp is not the records' is put right (some clients write the last
+ * walked in any case, such that claim the log's own time are refused, and a header whose largest timestamp is not the records' is put right (some clients write the last
  * one's), since the time index goes by it. The largest of nothing but times before 1970 is -1, none, as
  * Kafka has it: no search by time comes upon them.
  *
- * Errors: as above, WEIR_INVALID_TIMESTAMP, WEIR_UNSUPPORTED (transactional). `batch` is unchanged
- * then.
+ * Errors: as above, WEIR_INVALID_TIMESTAMP. `batch` is unchanged then.
  */
 int weir_batch_admit(uint8_t *batch, size_t size, const struct weir_batch_check *check,
                      struct weir_error *error);

@@ -52,7 +52,10 @@ static int check_produced(const struct weir_batch_header *header,
     bool is_control = weir_batch_is_control(header);
     bool is_transactional = weir_batch_is_transactional(header);
     bool has_producer = header->producer_id >= 0;
-    if (has_producer && !is_control && (header->base_sequence < 0 || header->producer_epoch < 0)) {
+    /* A coordinator's own, within a transaction: nobody sends it twice. */
+    bool needs_sequence = !is_control && !(check->allow_control && is_transactional);
+    bool lacks_sequence = needs_sequence && header->base_sequence < 0;
+    if (has_producer && !is_control && (lacks_sequence || header->producer_epoch < 0)) {
         return weir_error_set(error, WEIR_INVALID_RECORD,
                               "record batch: producer id %" PRId64 " with sequence %" PRId32
                               " and epoch %d",
@@ -68,10 +71,6 @@ static int check_produced(const struct weir_batch_header *header,
 /* What nobody outside may send, besides. */
 static int check_foreign(const struct weir_batch_header *header, struct weir_error *error)
 {
-    if (weir_batch_is_transactional(header)) {
-        return weir_error_set(error, WEIR_UNSUPPORTED,
-                              "record batch: there are no transactions here");
-    }
     if ((header->attributes & WEIR_BATCH_LOG_APPEND_TIME) != 0) {
         return weir_error_set(error, WEIR_INVALID_TIMESTAMP,
                               "record batch: LogAppendTime is for the log to set");

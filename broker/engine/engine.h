@@ -12,6 +12,7 @@
 #include "broker/engine/serving.h"
 #include "broker/engine/shortage.h"
 #include "broker/engine/state_machine.h"
+#include "broker/engine/transaction_owner.h"
 #include "broker/log/file_set.h"
 #include "broker/log/tail_cache.h"
 #include "wire/topic_names.h"
@@ -32,6 +33,7 @@ struct weir_shard {
     struct weir_flush_group flush;
     struct weir_tail_pool tails;         /* of its logs, while no worker has them */
     struct weir_deadline_heap deadlines; /* of waiting fetches */
+    struct weir_deadline_heap retries;   /* of questions to the owner of transactions */
     struct weir_deadline_heap turns;     /* of partitions that have a state machine */
     struct weir_mono retention_at;
     struct weir_shard_service service; /* run at the end of each turn */
@@ -49,6 +51,7 @@ struct weir_engine {
     struct weir_data_directory directory;
     struct weir_file_set files; /* of all logs, from all shards and workers */
     struct weir_metadata_owner metadata;
+    struct weir_transaction_owner transactions; /* written before any actor runs */
     struct weir_state_machines state_machines;
     struct weir_shard *shards;
     int32_t shard_count;

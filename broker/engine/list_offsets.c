@@ -18,6 +18,13 @@ static int32_t epoch_at(const struct weir_partition *partition, int64_t offset)
     return weir_partition_log_epoch_at(partition->log, offset);
 }
 
+/* What the reader may see ends here. */
+static int64_t end_for(const struct weir_partition *partition,
+                       const struct weir_list_offsets_request *list)
+{
+    return list->read_committed ? partition->last_stable_offset : partition->high_watermark;
+}
+
 /* ---- by time --------------------------------------------------------------------------------- */
 
 struct time_search {
@@ -27,12 +34,12 @@ struct time_search {
     struct weir_log_time find;
 };
 
-/* What lies above the high watermark is not there yet; but of damaged records nobody can say that
+/* What lies above the high watermark, or the last stable offset, is not there yet; but of damaged records nobody can say that
  * none of them is late enough. */
 static int answer(struct weir_partition *partition, struct weir_list_offsets_request *list,
                   const struct weir_log_time *find)
 {
-    if (find->offset < 0 || find->offset >= partition->high_watermark) {
+    if (find->offset < 0 || find->offset >= end_for(partition, list)) {
         return weir_partition_log_check_online(partition->log, &list->request.error);
     }
     list->offset = find->offset;
@@ -91,7 +98,7 @@ static int search_time(struct weir_partition *partition, struct weir_list_offset
     search->partition = partition;
     search->list = list;
     search->find.timestamp_ms = list->timestamp_ms;
-    search->find.offset_max = partition->high_watermark;
+    search->find.offset_max = end_for(partition, list);
     int rc = is_largest ? weir_log_time_begin_largest(partition->log, &search->find)
                         : weir_log_time_begin(partition->log, &search->find);
     if (rc == WEIR_END) {
@@ -115,7 +122,7 @@ static int list_offsets(struct weir_partition *partition, struct weir_list_offse
     case WEIR_OFFSET_LATEST: /* of a damaged log nobody knows the end */
         rc = weir_partition_log_check_online(partition->log, &list->request.error);
         if (rc < 0) return rc;
-        list->offset = partition->high_watermark;
+        list->offset = end_for(partition, list);
         list->leader_epoch = partition->epoch.current;
         return 0;
     case WEIR_OFFSET_EARLIEST:

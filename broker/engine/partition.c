@@ -34,6 +34,9 @@ void weir_partition_check_state(const struct weir_partition *partition)
     weir_assert(partition->shown.start_offset <= partition->shown.durable_offset);
     weir_assert(partition->shown.durable_offset <= partition->shown.end_offset);
     weir_assert(partition->high_watermark <= partition->shown.end_offset);
+    weir_assert(partition->last_stable_offset <= partition->high_watermark);
+    weir_assert((partition->markers_first == NULL) == (partition->markers_last == NULL));
+    weir_assert((partition->holds == NULL) == (partition->hold_count == 0));
     weir_assert(partition->bytes_visible <= partition->bytes_appended);
     weir_assert(partition->flush_bytes <= partition->bytes_appended);
 }
@@ -65,6 +68,7 @@ struct weir_partition *weir_partition_new(struct weir_shard *shard, struct weir_
     partition->key = weir_partition_key(key, topic, number);
     partition->topic = weir_slice(key, topic.size);
     partition->number = number;
+    partition->markers_unstable = INT64_MAX;
     if (weir_map_add(&shard->partitions, partition->key, partition) < 0) {
         weir_free(partition);
         return NULL;
@@ -76,6 +80,7 @@ int weir_partition_free(struct weir_partition *partition, struct weir_error *err
 {
     weir_assert(partition->waiting_first == NULL && partition->acks_first == NULL);
     weir_assert(partition->fetches == NULL && !partition->flush.is_in_flight);
+    weir_assert(partition->markers_first == NULL && partition->holds == NULL);
     int rc = partition->state_machine != NULL
                  ? partition->state_machine_ops->close(partition->state_machine, error)
                  : 0;
@@ -133,6 +138,19 @@ void weir_partition_refuse_waiting(struct weir_partition *partition, int rc, con
 
 /* ---- what is known of its log ---------------------------------------------------------------- */
 
+/* A marker that is not durable yet has decided nothing: what it has ended is as open as before. What lies
+ * below the log's start is nobody's. */
+void weir_partition_note_stable(struct weir_partition *partition)
+{
+    int64_t stable = partition->shown.last_stable_offset;
+    if (partition->markers_unstable < stable) stable = partition->markers_unstable;
+    if (partition->high_watermark < stable) stable = partition->high_watermark;
+    if (stable < partition->shown.start_offset) stable = partition->shown.start_offset;
+    if (stable == partition->last_stable_offset) return;
+    partition->last_stable_offset = stable;
+    partition->stable_moves++;
+}
+
 void weir_partition_refresh(struct weir_partition *partition)
 {
     partition->shown = weir_partition_log_offsets(partition->log);
@@ -140,6 +158,7 @@ void weir_partition_refresh(struct weir_partition *partition)
     int64_t reached = follows_end ? partition->shown.end_offset : partition->shown.durable_offset;
     if (reached > partition->high_watermark) partition->high_watermark = reached;
     if (follows_end) partition->bytes_visible = partition->bytes_appended;
+    weir_partition_note_stable(partition);
 }
 
 void weir_partition_resolve_epoch(struct weir_partition *partition, int32_t epoch)

@@ -38,6 +38,8 @@ struct weir_partition_closing {
     void (*gone)(struct weir_partition_closing *closing);
 };
 
+struct weir_transaction_hold;
+
 struct weir_partition {
     struct weir_shard *shard;
     enum weir_partition_state state;
@@ -55,11 +57,19 @@ struct weir_partition {
     struct weir_partition_log *log; /* the shard's while open, else a worker's */
     struct weir_log_offsets shown;  /* as last seen by the shard */
     int64_t high_watermark;
+    int64_t last_stable_offset;
+    int64_t stable_moves; /* how often that has moved, since it was opened */
 
     struct weir_request *waiting_first; /* for the partition to be open, linked by message.next */
     struct weir_request *waiting_last;
     struct weir_produce_request *acks_first; /* for the flush, in order of offset */
     struct weir_produce_request *acks_last;
+    struct weir_write_marker_request *markers_first; /* for the flush, likewise */
+    struct weir_write_marker_request *markers_last;
+    int64_t
+        markers_unstable; /* where the first transaction begins that these have ended; INT64_MAX: none */
+    struct weir_transaction_hold *holds; /* of who begins a transaction here */
+    size_t hold_count;
     struct weir_fetch_request *fetches; /* for data */
     enum weir_availability availability;
     int64_t bytes_appended; /* since it was opened; what fetches wait for */
@@ -115,7 +125,9 @@ void weir_partition_epoch_end(const struct weir_partition *partition, int32_t ep
 void weir_partition_wake_at(struct weir_partition *partition, struct weir_mono at);
 /** Have the state machine answer all that waits in it. Nothing where there is none. */
 void weir_partition_refuse_waiting(struct weir_partition *partition, int rc, const char *text);
-/** Take the log's offsets over and raise the high watermark. */
+/** Take the log's offsets over, raise the high watermark, and see where the last stable offset is. */
 void weir_partition_refresh(struct weir_partition *partition);
+/** The latter alone: the markers that wait for the disk are others. */
+void weir_partition_note_stable(struct weir_partition *partition);
 
 #endif

@@ -8,6 +8,7 @@
 #include "broker/engine/delayed_produce.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/request.h"
+#include "broker/engine/transaction_hold.h"
 
 /*
  * A partition's way through its states (partition.h). It opens by itself when the first request for it
@@ -195,6 +196,7 @@ void weir_partition_take_back(struct weir_partition *partition)
     if (partition->state_machine != NULL) {
         weir_partition_wake_at(partition, weir_mono_now(partition->shard->env));
     }
+    weir_partition_run_holds(partition);
 }
 
 /* ---- closing --------------------------------------------------------------------------------- */
@@ -212,6 +214,7 @@ static void begin_closing(struct weir_partition *partition)
     weir_flush_group_remove(&partition->shard->flush, &partition->flush);
     weir_partition_answer_acks(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
     weir_partition_answer_fetches(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
+    weir_partition_refuse_holds(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
     weir_partition_refuse_waiting(partition, WEIR_UNKNOWN_TOPIC_OR_PARTITION, text);
     weir_counter_add(&partition->shard->open_partitions, -1);
     weir_partition_move(partition, WEIR_PARTITION_CLOSING);
@@ -235,7 +238,8 @@ void weir_partition_settle(struct weir_partition *partition)
 {
     if (!is_idle(partition)) return;
     if (partition->wanted != NULL) {
-        if (partition->cut != NULL && partition->acks_first != NULL) return;
+        bool is_waited_for = partition->acks_first != NULL || partition->markers_first != NULL;
+        if (partition->cut != NULL && is_waited_for) return;
         void (*begin)(struct weir_partition *) = partition->wanted;
         partition->wanted = NULL;
         weir_partition_move(partition, WEIR_PARTITION_WORKING);
@@ -378,6 +382,7 @@ static void note_availability(struct weir_partition *partition,
     if (update.tells_online) tell_online(partition);
     if (update.answers_fetches) weir_partition_answer_fetches(partition, WEIR_OFFLINE, why->text);
     if (update.answers_acks) weir_partition_answer_acks(partition, WEIR_OFFLINE, why->text);
+    if (update.answers_acks) weir_partition_refuse_holds(partition, WEIR_OFFLINE, why->text);
 }
 
 /* Where its serving ends: damage, or, where this log alone has failed, what it is known to have on the disk. Of

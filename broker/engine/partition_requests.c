@@ -109,6 +109,7 @@ static void cut_finished(struct weir_partition *partition)
     if (partition->high_watermark > partition->shown.end_offset) {
         partition->high_watermark = partition->shown.end_offset;
     }
+    weir_partition_note_stable(partition);
     cut->start_offset = partition->shown.start_offset;
     cut->end_offset = partition->shown.end_offset;
     cut->leader_epoch = partition->epoch.current;

@@ -8,10 +8,11 @@
 #include "broker/engine/partition_flush.h"
 #include "broker/engine/partition_life.h"
 #include "broker/engine/route.h"
+#include "broker/engine/transaction_hold.h"
 
 /*
- * A produce request in one turn of its partition's shard, in this order: is it served, are the batches what
- * they say, append (which gives them their offsets, or finds a duplicate). Then the answer: at once, or
+ * A produce request in one turn of its partition's shard, in this order: is its transaction known here (else it is held,
+ * transaction_hold.h), is it served, are the batches what they say, append (which gives them their offsets, or finds a duplicate). Then the answer: at once, or
  * when the flush group has made them durable (delayed_produce.h). Readers that may see the end already are
  * woken here, all others by the flush.
  */
@@ -59,6 +60,14 @@ static bool find_oldest(const struct weir_topic_config *config, struct weir_wall
            !__builtin_sub_overflow(now.ms, config->message_timestamp_before_max_ms, oldest_ms_out);
 }
 
+/* Nobody would end it. What the engine itself writes within one it has told the coordinator of. */
+static int check_transactional(const struct weir_produce_request *produce, struct weir_error *error)
+{
+    if (produce->is_internal || !weir_slice_is_null(produce->transactional_id)) return 0;
+    return weir_error_set(error, WEIR_INVALID_TXN_STATE,
+                          "a batch of a transaction, and no transactional id with it");
+}
+
 /* Each batch on its own; whoever sent them is trusted no further than the checks go. */
 static int check_batches(const struct weir_partition *partition,
                          const struct weir_produce_request *produce, struct weir_wall now,
@@ -86,6 +95,8 @@ static int check_batches(const struct weir_partition *partition,
                                   "more than one batch for a partition: %zu bytes follow the first",
                                   rest.size - size);
         }
+        if (weir_batch_is_transactional(&header)) rc = check_transactional(produce, error);
+        if (rc < 0) return rc;
         rc = check_batch(produce, weir_slice(rest.data, size), &check, error);
         if (rc < 0) return weir_error_wrap(error, rc, "batch %lld", (long long)count);
         rest = weir_slice(rest.data + size, rest.size - size);
@@ -112,6 +123,26 @@ static int check_online(struct weir_engine *engine, struct weir_error *error)
     return is_offline ? weir_serving_check(&engine->serving, error) : 0;
 }
 
+int weir_partition_append(struct weir_partition *partition, const struct weir_append *append,
+                          int64_t batches, struct weir_append_result *result_out,
+                          struct weir_error *error)
+{
+    size_t size = append->size > 0 ? append->size : append->batches->size - append->from;
+    int rc = check_online(partition->shard->engine, error);
+    if (rc < 0) return rc;
+    rc = weir_partition_log_append(partition->log, append, result_out, error);
+    if (rc == WEIR_END) return rc;
+    weir_shortages_note(&partition->shard->engine->shortages, rc, result_out->needed_files, error);
+    if (rc == WEIR_IO) weir_serving_go_offline(&partition->shard->engine->serving, error);
+    if (rc == WEIR_OFFLINE) weir_partition_look_for_damage(partition);
+    if (rc < 0) return rc;
+    weir_assert(result_out->base_offset <= result_out->last_offset);
+    if (!result_out->is_duplicate) count_in(partition, size, batches, result_out->stored_bytes);
+    weir_partition_refresh(partition);
+    weir_partition_flush_if_dirty(partition);
+    return 0;
+}
+
 /* WEIR_END: a new segment comes first. */
 static int append(struct weir_partition *partition, struct weir_produce_request *produce)
 {
@@ -130,27 +161,18 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
         .size = produce->size,
         .now = now,
         .leaves_roll = weir_partition_may_roll(partition),
+        .is_transaction_version_2 = produce->is_transaction_version_2,
     };
     struct weir_append_result result;
     partition->waits_for_roll = false;
-    rc = weir_partition_log_append(partition->log, &append, &result, error);
+    rc = weir_partition_append(partition, &append, batches, &result, error);
     if (rc == WEIR_END) return rc;
-    weir_shortages_note(&partition->shard->engine->shortages, rc, result.needed_files, error);
-    if (rc == WEIR_IO) weir_serving_go_offline(&partition->shard->engine->serving, error);
-    if (rc == WEIR_OFFLINE) weir_partition_look_for_damage(partition);
     if (rc < 0) return rc;
-    weir_assert(result.base_offset <= result.last_offset);
-
     produce->base_offset = result.base_offset;
     produce->last_offset = result.last_offset;
     produce->append_time_ms = result.append_time_ms;
     produce->is_duplicate = result.is_duplicate;
-    if (!result.is_duplicate) {
-        count_in(partition, bytes_of(produce).size, batches, result.stored_bytes);
-    }
-    weir_partition_refresh(partition);
     produce->log_start_offset = partition->shown.start_offset;
-    weir_partition_flush_if_dirty(partition);
     return 0;
 }
 
@@ -175,9 +197,22 @@ static void append_and_answer(struct weir_partition *partition,
     weir_partition_wake_fetches(partition);
 }
 
+/* What is no batch, or of no producer, is for the append to refuse. */
+static bool is_held(struct weir_partition *partition, struct weir_produce_request *produce)
+{
+    struct weir_batch_header header;
+    if (weir_slice_is_null(produce->transactional_id)) return false;
+    if (weir_batch_peek(bytes_of(produce), BATCH_SIZE_MAX, &header, NULL) < 0) return false;
+    bool is_in_transaction = weir_batch_is_transactional(&header) && header.producer_id >= 0 &&
+                             header.producer_epoch >= 0;
+    return is_in_transaction &&
+           weir_transaction_hold(partition, produce, &header, append_and_answer);
+}
+
 static void produce_stage(struct weir_partition *partition, struct weir_request *request)
 {
-    append_and_answer(partition, (struct weir_produce_request *)request);
+    struct weir_produce_request *produce = (struct weir_produce_request *)request;
+    if (!is_held(partition, produce)) append_and_answer(partition, produce);
 }
 
 void weir_partition_write(struct weir_partition *partition, struct weir_produce_request *produce)

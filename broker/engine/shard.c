@@ -8,6 +8,7 @@
 #include "broker/engine/partition_chores.h"
 #include "broker/engine/partition_flush.h"
 #include "broker/engine/partition_life.h"
+#include "broker/engine/transaction_hold.h"
 #include "broker/log/boot_file.h"
 
 /* Of the newest batches of all its logs, for readers at their tails. */
@@ -29,6 +30,7 @@ static void answer_all(struct weir_shard *shard, int rc, const char *text, bool 
     struct weir_partition *partition;
     while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
         weir_partition_answer_fetches(partition, rc, text);
+        weir_partition_refuse_holds(partition, rc, text);
         weir_partition_refuse_waiting(partition, rc, text);
         if (with_acks) weir_partition_answer_acks(partition, rc, text);
         weir_partition_settle(partition);
@@ -79,6 +81,17 @@ static int expire_fetches(struct weir_shard *shard, struct weir_mono now)
     return count;
 }
 
+static int retry_holds(struct weir_shard *shard, struct weir_mono now)
+{
+    int count = 0;
+    struct weir_transaction_hold *hold;
+    while ((hold = weir_deadline_heap_due(&shard->retries, now)) != NULL) {
+        weir_transaction_hold_retry(hold);
+        count++;
+    }
+    return count;
+}
+
 /* Each that is due at most once, whatever they ask for meanwhile. */
 static int run_state_machines(struct weir_shard *shard, struct weir_mono now)
 {
@@ -123,11 +136,13 @@ int weir_shard_run_once(void *impl)
     struct weir_mono now = weir_mono_now(shard->env);
     struct weir_mono next = WEIR_MONO_NEVER;
     int count = expire_fetches(shard, now);
+    count += retry_holds(shard, now);
     count += run_state_machines(shard, now);
     if (is_home) count += owner->ops->run_once(owner->impl, now, &next);
     count += weir_flush_group_run(&shard->flush, now);
     count += retain_all(shard, now);
     next = earlier(next, weir_deadline_heap_first(&shard->deadlines));
+    next = earlier(next, weir_deadline_heap_first(&shard->retries));
     next = earlier(next, weir_deadline_heap_first(&shard->turns));
     next = earlier(next, weir_flush_group_deadline(&shard->flush));
     next = earlier(next, shard->retention_at);
@@ -149,6 +164,7 @@ void weir_shard_init(struct weir_shard *shard, struct weir_engine *engine)
     weir_flush_group_init(&shard->flush, &engine->serving, &shard->actor,
                           &weir_partition_flush_ops);
     weir_deadline_heap_init(&shard->deadlines, &engine->budget);
+    weir_deadline_heap_init(&shard->retries, &engine->budget);
     weir_deadline_heap_init(&shard->turns, &engine->budget);
     shard->tails.bytes_max = TAILS_SIZE_MAX;
     shard->listener = (struct weir_serving_listener){
@@ -237,6 +253,7 @@ int weir_shard_close(struct weir_shard *shard, struct weir_error *error)
     weir_metadata_view_close(&shard->metadata);
     weir_flush_group_close(&shard->flush);
     weir_deadline_heap_close(&shard->deadlines);
+    weir_deadline_heap_close(&shard->retries);
     weir_deadline_heap_close(&shard->turns);
     *shard = (struct weir_shard){0};
     return rc;

@@ -30,6 +30,9 @@ struct weir_state_machine_ops {
     /** The time has come that it wanted a turn at; there is none from now on until it asks again. One comes
      * whenever the log has come back from a worker, and so as soon as the partition is served. Bounded work. Thread: its shard's. */
     void (*run_once)(void *machine, struct weir_mono now);
+    /** Markers of transactions, which somebody else has written, are durable in the partition. Bounded work. NULL: it
+     * has no transactions. Thread: its shard's. */
+    void (*marked)(void *machine);
     /** The log is being closed or has failed, or the topic is being deleted: answer all that waits in it, now,
      * with this. Thread: its shard's. */
     void (*refuse)(void *machine, int rc, const char *text);

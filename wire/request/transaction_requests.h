@@ -139,8 +139,9 @@ struct weir_write_marker_request {
     int32_t coordinator_epoch;
     bool is_commit;
     bool is_version_2;
-    int64_t offset;      /* given: the marker's; -1: it was there */
-    int64_t last_offset; /* of the engine, while it waits for the flush */
+    int64_t offset;       /* given: the marker's; -1: it was there */
+    int64_t last_offset;  /* of the engine, while it waits for the flush */
+    int64_t first_offset; /* likewise: of the transaction that it has ended; INT64_MAX: none */
     struct weir_write_marker_request *next;
 };
 

@@ -127,9 +127,11 @@ START_TEST(admit_refuses_a_wrong_header)
     bad.producer_epoch = 0;
     bad.base_sequence = -1;
     expect_refused(&stage, bad, WEIR_INVALID_RECORD);
-    bad.base_sequence = 0;
     bad.attributes = WEIR_BATCH_TRANSACTIONAL;
-    expect_refused(&stage, bad, WEIR_UNSUPPORTED);
+    expect_refused(&stage, bad, WEIR_INVALID_RECORD); /* a client's has a sequence */
+    bad = good;
+    bad.attributes = WEIR_BATCH_TRANSACTIONAL;
+    expect_refused(&stage, bad, WEIR_INVALID_RECORD); /* of no producer */
     bad = good;
     bad.record_count = 6;
     expect_refused(&stage, bad, WEIR_INVALID_RECORD);

@@ -1,0 +1,511 @@
+#include <string.h>
+
+#include "broker/broker_internal.h"
+#include "broker/engine/request.h"
+#include "broker/engine/transaction_hold.h"
+#include "tests/unit/broker/engine/engine_fixture.h"
+#include "wire/record_batch_reader.h"
+
+/* Transactions at a partition: who begins one is asked about, markers end it, readers see what is decided. A stub
+ * stands for the coordinator: it keeps each question until the test answers it. */
+
+enum { ASKED_MAX = 64, PRODUCER = 40, OTHER = 41 };
+
+struct stub {
+    struct engine *engine;
+    struct weir_add_partitions_request *asked[ASKED_MAX]; /* not answered yet */
+    size_t asked_count;
+    size_t asked_ever;
+    bool says_yes; /* at once */
+};
+
+static struct engine engine;
+static struct stub stub;
+
+static void answer(struct weir_add_partitions_request *asked, int rc, int partition_rc)
+{
+    asked->rcs[0] = partition_rc;
+    weir_request_reply(&asked->base.request, rc);
+}
+
+static void add_partitions(void *impl, struct weir_add_partitions_request *request)
+{
+    struct stub *owner = impl;
+    struct weir_engine *inner = &owner->engine->broker->engine;
+    weir_request_set_out(inner, &request->base.request);
+    request->base.request.shard = &inner->shards[0];
+    owner->asked_ever++;
+    if (owner->says_yes) {
+        answer(request, 0, 0);
+        return;
+    }
+    ck_assert_uint_lt(owner->asked_count, ASKED_MAX);
+    owner->asked[owner->asked_count++] = request;
+}
+
+static const struct weir_transaction_owner_ops stub_ops = {.add_partitions = add_partitions};
+
+static void register_stub(void)
+{
+    engine.broker->engine.transactions = (struct weir_transaction_owner){&stub_ops, &stub};
+}
+
+static void set_up(void)
+{
+    engine_init(&engine, 1);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    stub = (struct stub){.engine = &engine};
+    register_stub();
+}
+
+static void tear_down(void)
+{
+    engine_end(&engine);
+}
+
+static void settle(void)
+{
+    weir_sim_advance_ms(engine.sim, 10);
+}
+
+/* Answer the oldest question. */
+static void answer_next(int rc, int partition_rc)
+{
+    ck_assert_uint_gt(stub.asked_count, 0);
+    struct weir_add_partitions_request *asked = stub.asked[0];
+    stub.asked_count--;
+    memmove(stub.asked, stub.asked + 1, stub.asked_count * sizeof(void *));
+    answer(asked, rc, partition_rc);
+    settle();
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+struct sent {
+    struct weir_produce_request request;
+    bool is_done;
+};
+
+static void note_sent(struct weir_request *request)
+{
+    struct sent *sent = request->context;
+    ck_assert(!sent->is_done);
+    sent->is_done = true;
+    weir_shared_unref(sent->request.batches);
+}
+
+static struct weir_shared *batch_of(int64_t id, int16_t epoch, int32_t sequence,
+                                    bool is_transactional, const char *value)
+{
+    struct weir_batch_builder builder;
+    struct weir_slice bytes;
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    finish.producer_id = id;
+    finish.producer_epoch = epoch;
+    finish.base_sequence = sequence;
+    finish.is_transactional = is_transactional;
+    weir_batch_builder_init(&builder, engine.env->budget, WEIR_CODEC_NONE, 0);
+    struct weir_record record = {.value = weir_text(value),
+                                 .timestamp_ms = weir_wall_now(engine.env).ms};
+    ck_assert_int_eq(weir_batch_builder_add(&builder, &record), 0);
+    ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &bytes), 0);
+    struct weir_shared *batch = weir_shared_new(engine.env->budget, bytes.size);
+    memcpy(batch->data, bytes.data, bytes.size);
+    batch->size = bytes.size;
+    weir_batch_builder_close(&builder);
+    return batch;
+}
+
+static void send(struct sent *sent, int64_t id, int16_t epoch, int32_t sequence, bool is_version_2)
+{
+    *sent = (struct sent){.request = {
+                              .request = {.done = note_sent, .context = sent},
+                              .to = {weir_text("clicks"), 0},
+                              .batches = batch_of(id, epoch, sequence, true, "value"),
+                              .acks = WEIR_ACKS_ALL,
+                              .walk_records = true,
+                              .transactional_id = weir_text("payments"),
+                              .is_transaction_version_2 = is_version_2,
+                          }};
+    weir_broker_produce(engine.broker, &sent->request);
+    settle();
+}
+
+static int wait_for(struct weir_request *request)
+{
+    return weir_broker_wait(engine.broker, request, &engine.error);
+}
+
+/* In a transaction whose owner says yes. */
+static int64_t produce(int64_t id, int16_t epoch, int32_t sequence)
+{
+    struct sent sent;
+    stub.says_yes = true;
+    send(&sent, id, epoch, sequence, false);
+    stub.says_yes = false;
+    ck_assert(sent.is_done);
+    ck_ok(sent.request.request.rc, &sent.request.request.error);
+    return sent.request.base_offset;
+}
+
+static int mark_with(int64_t id, int16_t epoch, bool is_commit, int32_t coordinator_epoch,
+                     bool is_version_2, int64_t *offset_out)
+{
+    struct weir_write_marker_request marker = {
+        .to = {weir_text("clicks"), 0},
+        .producer_id = id,
+        .producer_epoch = epoch,
+        .coordinator_epoch = coordinator_epoch,
+        .is_commit = is_commit,
+        .is_version_2 = is_version_2,
+    };
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &marker.request, NULL), 0);
+    weir_broker_write_marker(engine.broker, &marker);
+    int rc = wait_for(&marker.request);
+    *offset_out = marker.offset;
+    return rc;
+}
+
+static int64_t mark(int64_t id, int16_t epoch, bool is_commit)
+{
+    int64_t offset;
+    ck_ok(mark_with(id, epoch, is_commit, 0, false, &offset), &engine.error);
+    return offset;
+}
+
+static struct weir_partition_state_request look(void)
+{
+    return engine_describe_partition(&engine, "clicks", 0);
+}
+
+static int64_t latest(bool read_committed)
+{
+    struct weir_list_offsets_request list = {.of = {weir_text("clicks"), 0},
+                                             .timestamp_ms = WEIR_OFFSET_LATEST,
+                                             .read_committed = read_committed};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &list.request, NULL), 0);
+    weir_broker_list_offsets(engine.broker, &list);
+    ck_ok(wait_for(&list.request), &engine.error);
+    return list.offset;
+}
+
+/* ---- who begins a transaction ---------------------------------------------------------------- */
+
+/* The first batch of a transaction waits for the answer, and what its producer sends meanwhile waits behind it; then all is
+ * appended in order. While the transaction is open nothing is asked. */
+START_TEST(the_first_batches_wait_for_the_coordinator)
+{
+    struct sent first;
+    struct sent second;
+    struct sent third;
+    send(&first, PRODUCER, 0, 0, false);
+    send(&second, PRODUCER, 0, 1, false);
+    ck_assert(!first.is_done && !second.is_done);
+    ck_assert_uint_eq(stub.asked_ever, 1);
+    const struct weir_add_partitions_request *asked = stub.asked[0];
+    ck_assert(asked->is_verify && !asked->base.is_version_2);
+    ck_assert_int_eq(asked->base.producer_id, PRODUCER);
+    ck_assert(weir_slice_equal(asked->base.transactional_id, weir_text("payments")));
+    ck_assert(weir_slice_equal(asked->partitions[0].topic, weir_text("clicks")));
+    ck_assert_int_eq(look().state.end_offset, 0);
+    answer_next(0, 0);
+    ck_assert(first.is_done && second.is_done);
+    ck_ok(first.request.request.rc, &first.request.request.error);
+    ck_assert_int_eq(first.request.base_offset, 0);
+    ck_assert_int_eq(second.request.base_offset, 1);
+    send(&third, PRODUCER, 0, 2, false);
+    ck_assert(third.is_done);
+    ck_assert_int_eq(third.request.base_offset, 2);
+    ck_assert_uint_eq(stub.asked_ever, 1);
+    (void)mark(PRODUCER, 0, true);
+    send(&third, PRODUCER, 0, 3, false);
+    ck_assert(!third.is_done); /* the next one */
+    ck_assert_uint_eq(stub.asked_ever, 2);
+    answer_next(0, 0);
+    ck_assert_int_eq(third.request.base_offset, 4);
+}
+END_TEST
+
+/* In version 2 the partition is added, and each epoch is a transaction of its own. */
+START_TEST(version_2_adds_the_partition)
+{
+    struct sent first;
+    struct sent late;
+    int64_t offset;
+    send(&first, PRODUCER, 5, 0, true);
+    ck_assert(!stub.asked[0]->is_verify && stub.asked[0]->base.is_version_2);
+    answer_next(0, 0);
+    ck_ok(first.request.request.rc, &first.request.request.error);
+    ck_ok(mark_with(PRODUCER, 6, true, 0, true, &offset), &engine.error);
+    ck_assert_int_eq(offset, 1);
+    send(&late, PRODUCER, 5, 1, true);
+    ck_assert(late.is_done);
+    ck_code(late.request.request.rc, WEIR_PRODUCER_FENCED); /* without a question */
+    ck_assert_uint_eq(stub.asked_ever, 1);
+}
+END_TEST
+
+/* What the owner says no to is refused, with all that waited behind it, and nothing of it is in the log. */
+START_TEST(what_is_in_no_transaction_is_refused)
+{
+    struct sent first;
+    struct sent second;
+    send(&first, PRODUCER, 0, 0, false);
+    send(&second, PRODUCER, 0, 1, false);
+    answer_next(0, WEIR_TRANSACTION_ABORTABLE);
+    ck_assert(first.is_done && second.is_done);
+    ck_code(first.request.request.rc, WEIR_TRANSACTION_ABORTABLE);
+    ck_code(second.request.request.rc, WEIR_TRANSACTION_ABORTABLE);
+    ck_told(first.request.request.rc, &first.request.request.error);
+    send(&first, PRODUCER, 0, 0, false);
+    answer_next(WEIR_INVALID_PRODUCER_ID_MAPPING, 0);
+    ck_code(first.request.request.rc, WEIR_INVALID_PRODUCER_ID_MAPPING);
+    ck_assert_int_eq(look().state.end_offset, 0);
+}
+END_TEST
+
+/* While its transaction before is being ended it is asked again, for a bounded time. */
+START_TEST(a_concurrent_transaction_is_asked_about_again)
+{
+    struct sent sent;
+    send(&sent, PRODUCER, 0, 0, true);
+    answer_next(0, WEIR_CONCURRENT_TRANSACTIONS);
+    ck_assert(!sent.is_done);
+    weir_sim_advance_ms(engine.sim, WEIR_TRANSACTION_RETRY_MS);
+    ck_assert_uint_eq(stub.asked_ever, 2);
+    answer_next(0, 0);
+    ck_assert(sent.is_done);
+    ck_ok(sent.request.request.rc, &sent.request.request.error);
+
+    send(&sent, OTHER, 0, 0, true);
+    for (int i = 0; i < 100 && !sent.is_done; i++) {
+        answer_next(WEIR_CONCURRENT_TRANSACTIONS, 0);
+        if (!sent.is_done) weir_sim_advance_ms(engine.sim, WEIR_TRANSACTION_RETRY_MS);
+    }
+    ck_code(sent.request.request.rc, WEIR_CONCURRENT_TRANSACTIONS);
+    ck_assert_uint_eq(stub.asked_count, 0);
+    ck_assert_uint_lt(stub.asked_ever, 10);
+}
+END_TEST
+
+/* A marker that comes while the question is out makes the answer one about a transaction that is over: it is asked
+ * again, or a batch that is late would open one that nobody ends. */
+START_TEST(a_marker_makes_an_answer_stale)
+{
+    struct sent sent;
+    send(&sent, PRODUCER, 0, 0, false);
+    (void)mark(PRODUCER, 0, false);
+    answer_next(0, 0);
+    ck_assert(!sent.is_done);
+    ck_assert_uint_eq(stub.asked_ever, 2);
+    answer_next(0, WEIR_TRANSACTION_ABORTABLE);
+    ck_code(sent.request.request.rc, WEIR_TRANSACTION_ABORTABLE);
+    ck_assert_int_eq(look().state.last_stable_offset, look().state.end_offset);
+}
+END_TEST
+
+/* One epoch's answer is not another's, nor one id's: each is asked about. */
+START_TEST(each_transaction_is_asked_about)
+{
+    struct sent old;
+    struct sent new;
+    struct sent other;
+    send(&old, PRODUCER, 0, 0, true);
+    send(&new, PRODUCER, 1, 0, true);
+    send(&other, OTHER, 0, 0, true);
+    ck_assert_uint_eq(stub.asked_ever, 3);
+    answer_next(0, WEIR_PRODUCER_FENCED);
+    answer_next(0, 0);
+    answer_next(0, 0);
+    ck_code(old.request.request.rc, WEIR_PRODUCER_FENCED);
+    ck_ok(new.request.request.rc, &new.request.request.error);
+    ck_ok(other.request.request.rc, &other.request.request.error);
+}
+END_TEST
+
+/* A topic that is deleted answers what waits; the question comes back to nobody. */
+START_TEST(a_deleted_topic_answers_what_waits)
+{
+    struct sent sent;
+    send(&sent, PRODUCER, 0, 0, false);
+    ck_ok(engine_delete(&engine, "clicks"), &engine.error);
+    ck_assert(sent.is_done);
+    ck_code(sent.request.request.rc, WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    answer_next(0, 0);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    ck_assert_int_eq(look().state.end_offset, 0);
+}
+END_TEST
+
+static bool close_answers(void *context)
+{
+    const struct sent *sent = context;
+    return sent->is_done;
+}
+
+static void answer_late(struct weir_message *message)
+{
+    (void)message;
+    while (stub.asked_count > 0)
+        answer(stub.asked[--stub.asked_count], WEIR_CLOSED, 0);
+}
+
+/* A close answers what waits at once, and waits for the question. */
+START_TEST(a_close_answers_what_waits)
+{
+    struct sent sent;
+    struct weir_message late = {.handle = answer_late};
+    send(&sent, PRODUCER, 0, 0, false);
+    ck_assert_uint_eq(stub.asked_count, 1);
+    weir_actor_post(engine.broker->engine.shards[0].actor, &late);
+    ck_ok(engine_close(&engine), &engine.error);
+    ck_assert(close_answers(&sent));
+    ck_code(sent.request.request.rc, WEIR_CLOSED);
+}
+END_TEST
+
+/* Without an owner, and without an id, nothing of a transaction comes in. */
+START_TEST(without_an_owner_nothing_is_transactional)
+{
+    struct sent sent;
+    engine.broker->engine.transactions = (struct weir_transaction_owner){0};
+    send(&sent, PRODUCER, 0, 0, true);
+    ck_code(sent.request.request.rc, WEIR_UNSUPPORTED);
+    register_stub();
+    struct weir_produce_request request = {
+        .to = {weir_text("clicks"), 0},
+        .batches = batch_of(PRODUCER, 0, 0, true, "value"),
+        .acks = WEIR_ACKS_ALL,
+        .walk_records = true,
+    };
+    for (int walks = 0; walks < 2; walks++) {
+        request.walk_records = walks == 1;
+        ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request.request, NULL), 0);
+        weir_broker_produce(engine.broker, &request);
+        ck_code(wait_for(&request.request), WEIR_INVALID_TXN_STATE);
+    }
+    weir_shared_unref(request.batches);
+    ck_assert_int_eq(look().state.end_offset, 0);
+}
+END_TEST
+
+/* So many producers may wait in a partition, and no more. */
+START_TEST(the_number_that_waits_is_bounded)
+{
+    static struct sent sent[WEIR_TRANSACTION_HOLDS_MAX + 1];
+    stub.engine = &engine;
+    for (int i = 0; i <= WEIR_TRANSACTION_HOLDS_MAX; i++) {
+        stub.asked_count =
+            0; /* the stub need not know them: the shard does not ask for them back */
+        sent[i] = (struct sent){.request = {
+                                    .request = {.done = note_sent, .context = &sent[i]},
+                                    .to = {weir_text("clicks"), 0},
+                                    .batches = batch_of(1000 + i, 0, 0, true, "value"),
+                                    .acks = WEIR_ACKS_ALL,
+                                    .transactional_id = weir_text("payments"),
+                                }};
+        weir_broker_produce(engine.broker, &sent[i].request);
+        weir_sim_advance_ms(engine.sim, 1);
+    }
+    ck_assert(!sent[WEIR_TRANSACTION_HOLDS_MAX - 1].is_done);
+    ck_assert(sent[WEIR_TRANSACTION_HOLDS_MAX].is_done);
+    ck_code(sent[WEIR_TRANSACTION_HOLDS_MAX].request.request.rc, WEIR_LIMIT);
+    engine_crash(&engine, WEIR_SIM_KILL);
+    ck_ok(engine_open(&engine), &engine.error);
+}
+END_TEST
+
+/* ---- markers --------------------------------------------------------------------------------- */
+
+/* What is open holds the last stable offset; a marker, once it is durable, lets it go. */
+START_TEST(a_marker_moves_the_last_stable_offset)
+{
+    ck_assert_int_eq(produce(PRODUCER, 0, 0), 0);
+    ck_assert_int_eq(produce(OTHER, 0, 0), 1);
+    ck_assert_int_eq(produce(PRODUCER, 0, 1), 2);
+    ck_assert_int_eq(latest(false), 3);
+    ck_assert_int_eq(latest(true), 0);
+    ck_assert_int_eq(mark(PRODUCER, 0, true), 3);
+    ck_assert_int_eq(look().state.durable_offset, 4);
+    ck_assert_int_eq(latest(true), 1);
+    ck_assert_int_eq(mark(OTHER, 0, false), 4);
+    ck_assert_int_eq(latest(true), 5);
+    ck_assert_int_eq(latest(false), 5);
+}
+END_TEST
+
+/* A marker that is there is answered as if it were written now, without another one. */
+START_TEST(a_repeated_marker_is_written_once)
+{
+    (void)produce(PRODUCER, 0, 0);
+    ck_assert_int_eq(mark(PRODUCER, 0, true), 1);
+    ck_assert_int_eq(mark(PRODUCER, 0, true), -1);
+    ck_assert_int_eq(look().state.end_offset, 2);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    register_stub();
+    ck_assert_int_eq(mark(PRODUCER, 0, true), -1);
+    int64_t offset;
+    ck_code(mark_with(PRODUCER, 0, true, -1, false, &offset), WEIR_INVALID_ARGUMENT);
+    ck_ok(mark_with(PRODUCER, 0, true, 7, false, &offset), &engine.error);
+    ck_code(mark_with(PRODUCER, 0, true, 6, false, &offset), WEIR_TRANSACTION_COORDINATOR_FENCED);
+    ck_code(mark_with(PRODUCER, -1, true, 7, false, &offset), WEIR_INVALID_ARGUMENT);
+}
+END_TEST
+
+/* What is open stays so over a loss of power, as long as its data is there. */
+START_TEST(an_open_transaction_outlives_a_crash)
+{
+    (void)produce(PRODUCER, 0, 0);
+    (void)produce(OTHER, 0, 0);
+    (void)mark(OTHER, 0, true);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    register_stub();
+    ck_assert_int_eq(latest(true), 0);
+    ck_assert_int_eq(latest(false), 3);
+    (void)mark(PRODUCER, 0, false);
+    ck_assert_int_eq(latest(true), 4);
+}
+END_TEST
+
+/* Where there is no such partition there is nothing to end; the metadata is nobody's to write to. */
+START_TEST(a_marker_needs_its_partition)
+{
+    struct weir_write_marker_request marker = {.to = {weir_text("nobody"), 0}};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &marker.request, NULL), 0);
+    weir_broker_write_marker(engine.broker, &marker);
+    ck_code(wait_for(&marker.request), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+    marker.to.topic = weir_text(WEIR_CLUSTER_METADATA_TOPIC);
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &marker.request, NULL), 0);
+    weir_broker_write_marker(engine.broker, &marker);
+    ck_code(wait_for(&marker.request), WEIR_INVALID_TOPIC);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("transactions");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, the_first_batches_wait_for_the_coordinator);
+    tcase_add_test(tests, version_2_adds_the_partition);
+    tcase_add_test(tests, what_is_in_no_transaction_is_refused);
+    tcase_add_test(tests, a_concurrent_transaction_is_asked_about_again);
+    tcase_add_test(tests, a_marker_makes_an_answer_stale);
+    tcase_add_test(tests, each_transaction_is_asked_about);
+    tcase_add_test(tests, a_deleted_topic_answers_what_waits);
+    tcase_add_test(tests, a_close_answers_what_waits);
+    tcase_add_test(tests, without_an_owner_nothing_is_transactional);
+    tcase_add_test(tests, the_number_that_waits_is_bounded);
+    tcase_add_test(tests, a_marker_moves_the_last_stable_offset);
+    tcase_add_test(tests, a_repeated_marker_is_written_once);
+    tcase_add_test(tests, an_open_transaction_outlives_a_crash);
+    tcase_add_test(tests, a_marker_needs_its_partition);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("transactions", add);
+}
