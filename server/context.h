@@ -37,7 +37,12 @@ enum weir_acl_operation {
     WEIR_ACL_ALTER_CONFIGS,
     WEIR_ACL_IDEMPOTENT_WRITE,
 };
-enum weir_acl_resource { WEIR_ACL_CLUSTER, WEIR_ACL_TOPIC, WEIR_ACL_GROUP };
+enum weir_acl_resource {
+    WEIR_ACL_CLUSTER,
+    WEIR_ACL_TOPIC,
+    WEIR_ACL_GROUP,
+    WEIR_ACL_TRANSACTIONAL_ID,
+};
 
 /* Where a response tells errors, for the metrics: in its own field, in a list's elements, or in the
  * lists of a list's elements. Sizes of 0: not there. */

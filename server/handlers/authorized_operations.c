@@ -29,6 +29,8 @@ static bool applies(const struct operation_row *row, enum weir_acl_resource reso
         return row->of_cluster;
     case WEIR_ACL_GROUP:
         return row->of_groups;
+    case WEIR_ACL_TRANSACTIONAL_ID: /* nobody is told of theirs */
+        return false;
     }
     return false;
 }

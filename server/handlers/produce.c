@@ -18,7 +18,13 @@
  *
  * Source: CLIENTS.md b, "Produce (0)"; Kafka protocol guide.
  */
-enum { FIRST_VERSION_BY_ID = 13, FIRST_VERSION_WITH_ZSTD = 7, MAGIC_AT = 16 };
+enum {
+    FIRST_VERSION_BY_ID = 13,
+    FIRST_VERSION_WITH_ZSTD = 7,
+    FIRST_VERSION_WITH_ABORTABLE = 11,
+    FIRST_VERSION_OF_TRANSACTIONS_2 = 12,
+    MAGIC_AT = 16
+};
 enum { RECORD_ERRORS_MAX = 10000 }; /* records at fault that are named */
 
 typedef struct weir_wire_produce_request_topic_produce_data topic_asked;
@@ -135,13 +141,26 @@ static int outcome_of(const struct append *append)
                                                                       : request->rc;
 }
 
+/* Kafka's number, of those that the client's version knows. That a transaction is still being ended is retried by who
+ * has version 2 of transactions; others are given an error that they retry without looking for another broker. */
+static int16_t number_of(const struct weir_request_context *context, int rc)
+{
+    if (rc == WEIR_TRANSACTION_ABORTABLE && context->version < FIRST_VERSION_WITH_ABORTABLE) {
+        return WEIR_WIRE_INVALID_TXN_STATE;
+    }
+    if (rc == WEIR_CONCURRENT_TRANSACTIONS && context->version < FIRST_VERSION_OF_TRANSACTIONS_2) {
+        return WEIR_WIRE_NOT_ENOUGH_REPLICAS;
+    }
+    return weir_wire_error_of(rc);
+}
+
 static void appended(struct weir_request *request)
 {
     struct append *append = (struct append *)request;
     partition_answer *answer = append->answer;
     int rc = outcome_of(append);
     if (rc < 0) {
-        refuse(append->produce, answer, weir_wire_error_of(rc),
+        refuse(append->produce, answer, number_of(append->produce->context, rc),
                weir_outcome_text(append->produce->context, request->error.text));
         if (rc == WEIR_INVALID_RECORD && append->request.keys_required) name_keyless(append);
     } else {
@@ -252,6 +271,8 @@ static void append_one(struct produce *produce, const topic_asked *topic, struct
     append->request.size = partition->records.size;
     append->request.acks = (enum weir_acks)produce->asked->acks;
     append->request.walk_records = true;
+    append->request.transactional_id = produce->asked->transactional_id;
+    append->request.is_transaction_version_2 = context->version >= FIRST_VERSION_OF_TRANSACTIONS_2;
     produce->pending++;
     weir_broker_produce(context->broker, &append->request);
 }
@@ -313,14 +334,21 @@ static bool has_transactional_batch(const struct weir_wire_produce_request *aske
 }
 
 /* What is refused as a whole. Kafka's number, or 0. */
-static int16_t check_request(const struct weir_wire_produce_request *asked, const char **text_out)
+static int16_t check_request(const struct produce *produce, const char **text_out)
 {
+    const struct weir_wire_produce_request *asked = produce->asked;
     if (asked->acks < -1 || asked->acks > 1) {
         *text_out = "acks is -1, 0 or 1";
         return WEIR_WIRE_INVALID_REQUIRED_ACKS;
     }
-    if (!weir_slice_is_null(asked->transactional_id) || has_transactional_batch(asked)) {
-        *text_out = "transactions are not supported";
+    if (!has_transactional_batch(asked)) return 0;
+    struct weir_slice id = asked->transactional_id;
+    if (weir_slice_is_null(id)) {
+        *text_out = "a batch of a transaction, and no transactional id with it";
+        return WEIR_WIRE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    }
+    if (!weir_authorize(produce->context, WEIR_ACL_WRITE, WEIR_ACL_TRANSACTIONAL_ID, id)) {
+        *text_out = "not permitted";
         return WEIR_WIRE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     }
     return 0;
@@ -340,7 +368,7 @@ void weir_handle_produce(struct weir_request_context *context)
         return;
     }
     const char *text = NULL;
-    int16_t number = check_request(produce->asked, &text);
+    int16_t number = check_request(produce, &text);
     if (number != 0) {
         refuse_all(produce, number, text);
         finish(produce);

@@ -2,6 +2,8 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "broker/broker_internal.h"
+#include "broker/engine/request.h"
 
 typedef struct weir_wire_produce_response_partition_produce_response partition_answer;
 
@@ -330,7 +332,7 @@ START_TEST(an_unknown_id_is_echoed)
 }
 END_TEST
 
-/* Mistakes of the request are every partition's: strange acks, and anything of a transaction. */
+/* Mistakes of the request are every partition's: strange acks, and a transaction without an id. */
 START_TEST(a_wrong_request_is_refused_as_a_whole)
 {
     struct to plain[] = {
@@ -345,7 +347,7 @@ START_TEST(a_wrong_request_is_refused_as_a_whole)
     } cases[] = {
         {{9, 2, NULL, plain, 2}, 21},
         {{9, -2, NULL, plain, 2}, 21},
-        {{9, -1, "id", plain, 2}, 53},
+        {{9, -1, NULL, transactional, 2}, 53},
         {{13, -1, NULL, transactional, 2}, 53},
     };
     for (size_t i = 0; i < 4; i++) {
@@ -355,6 +357,73 @@ START_TEST(a_wrong_request_is_refused_as_a_whole)
     }
     ck_assert_int_eq(end_of("a", 0), 0);
     ck_assert_int_eq(end_of("a", 1), 0);
+}
+END_TEST
+
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+/* Stands for the coordinator: what it says of every question, and what it was asked last. */
+struct owner {
+    int rc;
+    bool was_version_2;
+};
+
+static void add_partitions(void *impl, struct weir_add_partitions_request *request)
+{
+    struct owner *owner = impl;
+    struct weir_engine *engine = &stage.engine.broker->engine;
+    weir_request_set_out(engine, &request->base.request);
+    request->base.request.shard = &engine->shards[0];
+    owner->was_version_2 = request->base.is_version_2;
+    request->rcs[0] = owner->rc;
+    weir_request_reply(&request->base.request, 0);
+}
+
+static struct weir_slice transactional_batch(int64_t id, int32_t sequence)
+{
+    struct weir_shared *batch = engine_producer_batch(&stage.engine, "value", id, sequence);
+    struct weir_slice copy = weir_arena_copy(&stage.arena, weir_slice(batch->data, batch->size));
+    uint8_t *bytes = (uint8_t *)(uintptr_t)copy.data;
+    bytes[22] = WEIR_BATCH_TRANSACTIONAL;
+    weir_store_u32(bytes + 17,
+                   weir_crc32c(0, bytes + WEIR_BATCH_CRC_FROM, copy.size - WEIR_BATCH_CRC_FROM));
+    weir_shared_unref(batch);
+    return copy;
+}
+
+/* Of what the coordinator says each version is told what it knows; from 12 on the first batch is what adds the
+ * partition. What has a transactional id and is in no transaction is appended as ever. */
+START_TEST(a_transaction_is_the_coordinators_to_allow)
+{
+    static const struct weir_transaction_owner_ops ops = {.add_partitions = add_partitions};
+    static const struct {
+        int rc;
+        int16_t version;
+        int16_t error;
+    } cases[] = {
+        {WEIR_TRANSACTION_ABORTABLE, 10, 48},
+        {WEIR_TRANSACTION_ABORTABLE, 11, 120},
+        {WEIR_CONCURRENT_TRANSACTIONS, 11, 19},
+        {WEIR_CONCURRENT_TRANSACTIONS, 12, 51},
+        {WEIR_INVALID_PRODUCER_ID_MAPPING, 12, 49},
+        {WEIR_PRODUCER_FENCED, 12, 47},
+        {0, 11, 0},
+        {0, 12, 0},
+    };
+    struct owner owner = {0};
+    stage.engine.broker->engine.transactions = (struct weir_transaction_owner){&ops, &owner};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        owner.rc = cases[i].rc;
+        struct to to[] = {{.topic = "a", .records = transactional_batch(70 + (int64_t)i, 0)}};
+        struct call *call = produce(&(struct spec){cases[i].version, -1, "payments", to, 1});
+        ck_assert_msg(answer_at(call, 0)->error_code == cases[i].error, "case %zu: %d", i,
+                      answer_at(call, 0)->error_code);
+        ck_assert_int_eq(owner.was_version_2, cases[i].version >= 12);
+    }
+    ck_assert_int_eq(end_of("a", 0), 2);
+    struct to plain[] = {{.topic = "a", .partition = 1, .records = stage_batch(&stage, "value")}};
+    struct call *call = produce(&(struct spec){9, -1, "payments", plain, 1});
+    ck_assert_int_eq(answer_at(call, 0)->error_code, 0);
 }
 END_TEST
 
@@ -451,6 +520,7 @@ static void add(Suite *suite)
     tcase_add_test(refusals, a_failed_disk_is_told_without_its_path);
     tcase_add_test(refusals, an_unknown_id_is_echoed);
     tcase_add_test(refusals, a_wrong_request_is_refused_as_a_whole);
+    tcase_add_test(refusals, a_transaction_is_the_coordinators_to_allow);
     tcase_add_test(refusals, sequences_are_checked);
     tcase_add_test(refusals, a_forbidden_topic_is_not_written);
     suite_add_tcase(suite, refusals);
