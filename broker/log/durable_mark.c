@@ -16,7 +16,8 @@ enum {
     SIZE_AT = 12,
     CRC_AT = 16,
     BODY_AT = 20,
-    SEGMENT_SIZE = 60,
+    SEGMENT_SIZE = 68,
+    SEGMENT_SIZE_3 = 60, /* of versions 3 to 5 */
     SEGMENT_SIZE_2 = 48, /* of version 2 */
     EPOCH_SIZE = 12,
     LOST_RANGE_SIZE = 16,
@@ -61,6 +62,8 @@ static void encode_segments(const struct weir_durable_mark_view *view, struct we
         weir_buffer_u64(to, (uint64_t)segment->last_append_ms);
         weir_buffer_u64(to, (uint64_t)segment->end_offset);
         weir_buffer_u32(to, segment->has_holes ? SEGMENT_FLAG_HOLES : 0u);
+        weir_buffer_u32(to, segment->aborted_count);
+        weir_buffer_u32(to, segment->aborted_crc);
     }
 }
 
@@ -188,6 +191,8 @@ static bool decode_segment(struct weir_reader *reader, unsigned version,
         flags = weir_reader_u32(reader);
     }
     segment->has_holes = (flags & SEGMENT_FLAG_HOLES) != 0;
+    segment->aborted_count = version > 5 ? weir_reader_u32(reader) : WEIR_ABORTED_AS_FILED;
+    segment->aborted_crc = version > 5 ? weir_reader_u32(reader) : 0;
     return segment->base_offset >= 0 && segment->size >= 0 &&
            (flags & ~(unsigned)SEGMENT_FLAG_HOLES) == 0;
 }
@@ -202,7 +207,7 @@ static int decode_segments(struct weir_reader *reader, struct weir_arena *arena,
                            struct weir_durable_mark *mark, struct weir_error *error)
 {
     uint32_t count = weir_reader_u32(reader);
-    size_t entry_size = version > 2 ? SEGMENT_SIZE : SEGMENT_SIZE_2;
+    size_t entry_size = version > 5 ? SEGMENT_SIZE : version > 2 ? SEGMENT_SIZE_3 : SEGMENT_SIZE_2;
     if (count == 0 || count > weir_reader_left(reader) / entry_size) {
         return damaged(error, "its table of segments does not fit");
     }

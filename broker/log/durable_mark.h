@@ -25,7 +25,7 @@
 #define WEIR_DURABLE_MARK_COPY_NAME "durable-mark.copy"
 
 enum {
-    WEIR_DURABLE_MARK_VERSION = 5,
+    WEIR_DURABLE_MARK_VERSION = 6,
     WEIR_DURABLE_MARK_VERSION_OLDEST = 2, /* that is read; what is written is the newest */
     WEIR_DURABLE_MARK_SIZE_MAX = 256 * 1024 * 1024
 };
@@ -48,7 +48,13 @@ struct weir_segment_facts {
     int64_t max_timestamp_offset; /* last offset of the batch that has it */
     int64_t last_append_ms; /* wall clock of the last append, or later, never earlier; -1: empty */
     bool has_holes;
+    uint32_t aborted_count; /* entries of its transaction index, or one of the below */
+    uint32_t aborted_crc;   /* and their crc (transaction_index.h) */
 };
+/** What is in a segment's transaction index is for its headers to say; or, in a mark of before version 6, for its
+ * file: whoever wrote that had no transactions, but the folder may have been Kafka's before. */
+#define WEIR_ABORTED_UNKNOWN UINT32_MAX
+#define WEIR_ABORTED_AS_FILED (UINT32_MAX - 1)
 /** Of a segment that is empty. */
 struct weir_segment_facts weir_segment_facts_at(int64_t base_offset);
 
@@ -95,7 +101,8 @@ void weir_durable_mark_check(const struct weir_durable_mark_view *view);
 
 /**
  * A mark of version 2 has no transactions and no holes: neither was there when it was written. Up to version 3
- * it does not say what was given up, up to 4 it has the sequence 0.
+ * it does not say what was given up, up to 4 it has the sequence 0, up to 5 it says nothing of transaction indexes and
+ * has no open transaction without a batch.
  *
  * Errors: WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY.
  * Owns:   `mark_out` until weir_durable_mark_close; segments are in `arena`.

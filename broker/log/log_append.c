@@ -11,6 +11,7 @@
 struct run {
     size_t batch_count;
     size_t duplicate_count;
+    size_t control_count;
     int64_t record_count; /* offsets that it takes */
     int64_t max_timestamp_ms;
     struct weir_producer_batch first_duplicate;
@@ -148,6 +149,7 @@ static int check_run(const struct weir_partition_log *log, const struct weir_app
                             error);
         if (rc < 0) return rc;
         run->record_count += header->record_count;
+        run->control_count += weir_batch_is_control(header);
         if (header->max_timestamp_ms > run->max_timestamp_ms) {
             run->max_timestamp_ms = header->max_timestamp_ms;
         }
@@ -366,7 +368,9 @@ static void note_producer(struct weir_partition_log *log, const struct weir_batc
         weir_producer_state_add(&log->producers, &reader->header, now);
         return;
     }
-    (void)weir_producer_state_end_transaction(&log->producers, &reader->header, &marker, now);
+    struct weir_transaction_end end =
+        weir_producer_state_end_transaction(&log->producers, &reader->header, &marker, now);
+    if (end.is_abort) weir_segment_note_abort(weir_log_active(log), &end);
 }
 
 /* The bytes are in the file: everything in memory follows. Nothing here can fail. */
@@ -385,6 +389,7 @@ static void account(struct weir_partition_log *log, const struct weir_log_part *
         weir_log_note_batch(&active->facts, header);
         log->end_offset = weir_batch_last_offset(header) + 1;
     }
+    weir_transaction_index_save(&active->aborted, log->env, log->path, active->facts.base_offset);
     if (now.ms > log->last_append_ms) log->last_append_ms = now.ms;
     active->facts.last_append_ms = log->last_append_ms;
     log->unmarked_bytes += (int64_t)part->size;
@@ -436,6 +441,9 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
     log->is_size_checked = true;
     rc = make_room(log, run, part->size, append->leaves_roll, result_out, error);
     if (rc != 0) return rc;
+    if (weir_transaction_index_reserve(&weir_log_active(log)->aborted, run->control_count) < 0) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "log '%s': no memory for a marker", log->path);
+    }
     int64_t base_offset = log->end_offset;
     assign_offsets(log, part, now);
     rc = write_run(log, part, error);

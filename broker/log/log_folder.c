@@ -114,7 +114,8 @@ int weir_log_remove_if_there(struct weir_partition_log *log, const char *path,
 int weir_log_remove_segment_files(struct weir_partition_log *log, int64_t base_offset,
                                   struct weir_error *error)
 {
-    static const char *const suffixes[] = {".index", ".timeindex", ".snapshot", ".log"};
+    static const char *const suffixes[] = {".index", ".timeindex", WEIR_TRANSACTION_INDEX_SUFFIX,
+                                           ".snapshot", ".log"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         struct weir_log_path path = weir_log_offset_path(log->path, base_offset, suffixes[i]);
         int rc = weir_log_remove_if_there(log, path.text, error);

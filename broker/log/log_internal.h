@@ -145,7 +145,21 @@ bool weir_log_range_go_on(const struct weir_partition_log *log, const struct wei
 int weir_log_range_warm(const struct weir_log_range *range, struct weir_budget *budget,
                         struct weir_error *error);
 
+/* ---- log_transactions.c ---- */
+
+/** The transaction index of each segment, as the facts that a mark gave say; what is not so is made anew from the log,
+ * and what the mark should say then is not what it says (`has_changed`). A shortage. */
+int weir_log_load_transactions(struct weir_partition_log *log, bool *has_changed,
+                               struct weir_error *error);
+/** Have the files say what is in memory. */
+void weir_log_save_transactions(struct weir_partition_log *log);
+
 /* ---- log_trim.c ---- */
+
+/** The producers at the beginning of a segment, as the snapshot of then has them, into an empty state; false when there is
+ * none that can be read. */
+bool weir_log_load_snapshot(struct weir_partition_log *log, int64_t offset,
+                            struct weir_producer_state *producers);
 
 /** Make the active segment's indexes anew from its headers. */
 int weir_log_rebuild_active_index(struct weir_partition_log *log, struct weir_error *error);

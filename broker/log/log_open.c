@@ -437,6 +437,7 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
                              &opening->plan);
     if (opening->has_mark) {
         rc = open_from_mark(opening, error);
+        if (rc == 0) rc = weir_log_load_transactions(log, &opening->has_changed, error);
         if (rc < 0) return rc;
         rc = opening->plan.offline_from >= 0 ? open_damaged(opening, error)
                                              : recover_above_mark(opening, error);
@@ -451,6 +452,7 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
     if (log->fault.offline_from >= 0) return settle_damaged(log, error);
     rc = weir_log_remove_leftovers(opening, error);
     if (rc == 0) rc = settle(opening, error);
+    if (rc == 0) weir_log_save_transactions(log);
     /* Whatever of the file an earlier boot wrote is on the disk or was cut. */
     if (rc == 0 && !opening->is_same_boot) weir_boot_file_write(log->env, log->path);
     return rc;

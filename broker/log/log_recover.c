@@ -38,10 +38,12 @@ static int note_batch(struct weir_partition_log *log, struct weir_segment *segme
     int rc = weir_leader_epochs_reserve(&log->epochs);
     if (rc == 0) rc = weir_producer_state_reserve(&log->producers, header);
     if (rc == 0) rc = weir_lost_ranges_note(&log->lost, header);
+    if (rc == 0) rc = weir_transaction_index_reserve(&segment->aborted, 1);
     if (rc < 0) return weir_error_set(error, rc, "recovery: out of memory");
     rc = weir_segment_scan_note_producer(scan, header, &log->producers, weir_mono_now(log->env),
                                          &end, error);
     if (rc < 0) return rc;
+    if (end.is_abort) weir_segment_note_abort(segment, &end);
     weir_leader_epochs_assign(&log->epochs, header->leader_epoch, header->base_offset);
     if (segment->facts.base_offset == log->index.base_offset) {
         weir_index_builder_add(&log->index, header, segment->facts.size);

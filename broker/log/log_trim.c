@@ -230,8 +230,8 @@ static int walk_below(struct weir_partition_log *log, struct weir_segment *segme
 }
 
 /* The snapshot taken when the segment began; false when there is none that can be read. */
-static bool load_snapshot(struct weir_partition_log *log, int64_t offset,
-                          struct weir_producer_state *producers)
+bool weir_log_load_snapshot(struct weir_partition_log *log, int64_t offset,
+                            struct weir_producer_state *producers)
 {
     struct weir_log_path path = weir_log_offset_path(log->path, offset, ".snapshot");
     struct weir_buffer bytes;
@@ -254,8 +254,9 @@ static int work_out(struct weir_partition_log *log, int64_t offset, struct short
     size_t target = weir_log_find_segment(log, offset);
     size_t from = target;
     weir_producer_state_init(&shorter->producers, log->budget);
-    while (!load_snapshot(log, log->segments[from]->facts.base_offset, &shorter->producers) &&
-           from > 0) {
+    while (
+        !weir_log_load_snapshot(log, log->segments[from]->facts.base_offset, &shorter->producers) &&
+        from > 0) {
         from--;
     }
     int rc = 0;
@@ -270,6 +271,10 @@ static int work_out(struct weir_partition_log *log, int64_t offset, struct short
         weir_producer_state_close(&shorter->producers);
         return rc;
     }
+    const struct weir_transaction_index *aborted = &log->segments[target]->aborted;
+    size_t aborted_count = weir_transaction_index_find(aborted, shorter->end_offset);
+    shorter->facts.aborted_count = (uint32_t)aborted_count;
+    shorter->facts.aborted_crc = weir_transaction_index_crc(aborted, aborted_count);
     shorter->segment_count = target + 1;
     return 0;
 }
@@ -343,6 +348,8 @@ static void follow_cut(struct weir_partition_log *log, size_t old_count)
     weir_index_windows_drop_all(&log->windows);
     weir_range_ends_drop_all(&log->range_ends);
     weir_tail_cache_cut(&log->tail, log->end_offset);
+    weir_transaction_index_cut(&active->aborted, log->end_offset);
+    weir_transaction_index_save(&active->aborted, log->env, log->path, active->facts.base_offset);
     struct weir_index_files files = {log->env, log->path, active->facts.base_offset};
     (void)weir_index_files_remove(&files, NULL); /* hints, made anew */
     (void)weir_log_rebuild_active_index(log, NULL);

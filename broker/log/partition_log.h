@@ -6,6 +6,7 @@
 #include "broker/log/producer_state.h"
 #include "broker/log/topic_config.h"
 #include "wire/request/batches.h"
+#include "wire/request/transaction_requests.h"
 #include "wire/record_batch.h"
 
 /**
@@ -14,6 +15,7 @@
  *   00000000000000000000.log        record batches                 (Kafka's)
  *   00000000000000000000.index      sparse offset -> position      (Kafka's; rebuilt when missing)
  *   00000000000000000000.timeindex  sparse timestamp -> offset     (Kafka's; rebuilt when missing)
+ *   00000000000000000000.txnindex   aborted transactions           (Kafka's; rebuilt when missing)
  *   00000000000000000123.snapshot   producer state at offset 123   (Kafka's)
  *   leader-epoch-checkpoint         epoch -> first offset, text    (Kafka's)
  *   partition.metadata              version and topic id, text     (Kafka's)
@@ -402,6 +404,11 @@ int weir_log_time_end(struct weir_log_time *find);
 int weir_partition_log_find_time(struct weir_partition_log *log, int64_t timestamp_ms,
                                  int64_t *offset_out, int64_t *timestamp_out,
                                  struct weir_error *error);
+/** The transactions that were aborted and have records in [from, to), of which everything is decided: in the order of
+ * their ends, in memory that is the caller's to free. At no cost where there are none. WEIR_NO_MEMORY. */
+int weir_partition_log_aborted(const struct weir_partition_log *log, int64_t from, int64_t to,
+                               struct weir_aborted_transaction **list_out, size_t *count_out);
+
 /** Largest epoch <= `epoch` and where it ends; -1, -1 if none (OffsetForLeaderEpoch). */
 void weir_partition_log_epoch_end(const struct weir_partition_log *log, int32_t epoch,
                                   int32_t *epoch_out, int64_t *end_offset_out);

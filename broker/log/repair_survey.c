@@ -221,6 +221,7 @@ static int note_batch(struct survey *survey, struct place *place,
     rc = weir_segment_scan_note_producer(scan, header, &repair->producers,
                                          weir_mono_now(repair->env), &end, error);
     if (rc < 0) return rc;
+    if (end.is_abort) place->segment->facts.aborted_count = WEIR_ABORTED_UNKNOWN;
     weir_leader_epochs_assign(&repair->epochs, header->leader_epoch, header->base_offset);
     weir_log_note_batch(&place->segment->facts, header);
     repair->record_count += header->record_count;

@@ -25,6 +25,7 @@ struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *
     segment->budget = budget;
     segment->directory = directory;
     segment->facts = facts;
+    weir_transaction_index_init(&segment->aborted, budget);
     atomic_init(&segment->references, 1);
     atomic_init(&segment->cut_size, INT64_MAX);
     return segment;
@@ -38,6 +39,7 @@ void weir_segment_check(const struct weir_segment *segment)
     weir_assert(facts->size >= 0);
     weir_assert((facts->size == 0) == (facts->base_offset == facts->end_offset));
     weir_assert(facts->base_offset <= facts->end_offset);
+    weir_transaction_index_check(&segment->aborted);
 }
 
 struct weir_segment *weir_segment_ref(struct weir_segment *segment)
@@ -54,7 +56,19 @@ void weir_segment_unref(struct weir_segment *segment)
     weir_assert(before > 0);
     if (before > 1) return;
     weir_kept_file_unref(segment->kept);
+    weir_transaction_index_close(&segment->aborted);
     weir_free(segment);
+}
+
+void weir_segment_note_abort(struct weir_segment *segment, const struct weir_transaction_end *end)
+{
+    struct weir_segment_facts *facts = &segment->facts;
+    struct weir_transaction_index *aborted = &segment->aborted;
+    weir_assert(facts->aborted_count == aborted->count);
+    weir_transaction_index_add(aborted, end);
+    facts->aborted_count++;
+    facts->aborted_crc =
+        weir_transaction_index_crc_next(facts->aborted_crc, &aborted->entries[aborted->count - 1]);
 }
 
 /* The batches in a file of another segment, or of another partition, are as whole as those that

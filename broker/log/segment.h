@@ -7,6 +7,7 @@
 #include "broker/log/file_set.h"
 #include "broker/log/offset_index.h"
 #include "broker/log/segment_scan.h"
+#include "broker/log/transaction_index.h"
 
 /**
  * One `.log` file and how to find a batch in it.
@@ -25,6 +26,7 @@ struct weir_segment {
     struct weir_segment_facts facts;
     struct weir_kept_file
         *kept; /* the file: open while it is held, and for as long as there is room */
+    struct weir_transaction_index aborted; /* as the facts say it, once the log is open */
     int64_t index_interval_bytes;
     _Atomic int references;
     struct weir_uuid topic_id; /* of the log that reads it, from the first read on, as the next */
@@ -43,6 +45,9 @@ struct weir_segment *weir_segment_new(struct weir_env *env, struct weir_budget *
                                       struct weir_segment_facts facts);
 /** Its invariants. Owner's thread. */
 void weir_segment_check(const struct weir_segment *segment);
+/** An abort, whose marker is in it, goes into its transaction index, which has room, and into its facts; the file is not
+ * written. Owner's thread. */
+void weir_segment_note_abort(struct weir_segment *segment, const struct weir_transaction_end *end);
 struct weir_segment *weir_segment_ref(struct weir_segment *segment);
 /** The last one closes the file and frees. NULL is fine. Any thread. */
 void weir_segment_unref(struct weir_segment *segment);

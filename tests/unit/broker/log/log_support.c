@@ -98,6 +98,7 @@ static struct weir_shared *build(struct test_log *test, const struct test_append
         finish.producer_id = append->producer_id;
         finish.producer_epoch = append->producer_epoch;
         finish.base_sequence = append->sequence;
+        finish.is_transactional = append->is_transactional;
     }
     if (weir_batch_builder_finish(&builder, &finish, &batch) < 0) goto no_memory;
     struct weir_shared *shared = weir_shared_new(test->env->budget, batch.size);
@@ -125,13 +126,29 @@ static void remember(struct test_log *test, const struct weir_shared *shared,
     memcpy(batch->bytes, shared->data, shared->size);
 }
 
+static struct weir_shared *build_marker(struct test_log *test, const struct test_append *append,
+                                        int64_t timestamp_ms)
+{
+    struct weir_shared *shared = weir_shared_new(test->env->budget, WEIR_BATCH_MARKER_SIZE);
+    if (shared == NULL) return NULL;
+    weir_batch_store_marker(shared->data, &(struct weir_transaction_marker){
+                                              .producer_id = append->producer_id,
+                                              .producer_epoch = append->producer_epoch,
+                                              .is_commit = append->is_commit,
+                                              .timestamp_ms = timestamp_ms,
+                                          });
+    shared->size = WEIR_BATCH_MARKER_SIZE;
+    return shared;
+}
+
 int test_log_append(struct test_log *test, const struct test_append *append,
                     struct weir_append_result *result_out)
 {
     struct weir_wall now = weir_wall_now(test->env);
     if (append->now_ms != 0) now.ms = append->now_ms;
     int64_t timestamp_ms = append->timestamp_ms != 0 ? append->timestamp_ms : now.ms;
-    struct weir_shared *shared = build(test, append, timestamp_ms);
+    struct weir_shared *shared = append->is_marker ? build_marker(test, append, timestamp_ms)
+                                                   : build(test, append, timestamp_ms);
     if (shared == NULL)
         return weir_error_set(&test->error, WEIR_NO_MEMORY, "no memory for a batch");
     int64_t base_offset = weir_partition_log_state(test->log).end_offset;

@@ -41,6 +41,9 @@ struct test_append {
     int32_t sequence;
     int64_t timestamp_ms; /* 0: now */
     int64_t now_ms;       /* 0: the environment's */
+    bool is_transactional;
+    bool is_marker; /* of the producer: nothing else is in it */
+    bool is_commit;
 };
 
 /** A simulated world of one node; nothing is opened yet. Options are small: segments of 4 KiB, an

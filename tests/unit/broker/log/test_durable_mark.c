@@ -320,14 +320,14 @@ START_TEST(a_mark_that_makes_no_sense_is_damaged)
         {72, 8, 0, false},                        /* size */
         {72, 8, -1, false},  {112, 8, -1, false}, /* end offset */
         {120, 4, 2, false},                       /* flags */
-        {120, 4, 3, false},  {124, 8, 0, false},  /* base offset of the second */
-        {124, 8, -1, false}, {180, 4, 2, false},  {184, 4, 3, false}, /* leader epochs */
-        {184, 4, -1, false}, {188, 4, 0, true},                       /* epoch */
-        {188, 4, -1, false}, {188, 4, 4, true},   {188, 4, 5, false},
-        {192, 8, 0, true}, /* start offset */
-        {192, 8, -1, false}, {192, 8, 6, true},   {192, 8, 7, false},
-        {200, 4, 6, true},                                           /* epoch of the second */
-        {200, 4, 7, false},  {-44, 4, 3, false},                     /* ranges that were given up */
+        {120, 4, 3, false},  {132, 8, 0, false},  /* base offset of the second */
+        {132, 8, -1, false}, {188, 4, 2, false},  {200, 4, 3, false}, /* leader epochs */
+        {200, 4, -1, false}, {204, 4, 0, true},                       /* epoch */
+        {204, 4, -1, false}, {204, 4, 4, true},   {204, 4, 5, false},
+        {208, 8, 0, true}, /* start offset */
+        {208, 8, -1, false}, {208, 8, 6, true},   {208, 8, 7, false},
+        {216, 4, 6, true},                                           /* epoch of the second */
+        {216, 4, 7, false},  {-44, 4, 3, false},                     /* ranges that were given up */
         {-44, 4, 1, false},  {-44, 4, -1, false}, {-40, 8, 0, true}, /* from */
         {-40, 8, -1, false}, {-40, 8, 6, true},   {-40, 8, 7, false},
         {-32, 8, 9, true}, /* to */
@@ -513,12 +513,63 @@ START_TEST(a_mark_of_the_version_before_may_be_little_more_than_its_segments)
 }
 END_TEST
 
+/* As one of before version 6: without what it says of each segment's transaction index. */
+static void take_out_indexes(struct weir_buffer *bytes)
+{
+    enum { TABLE_AT = 64, ENTRY_SIZE = 68, ENTRY_SIZE_5 = 60 };
+    for (size_t i = 2; i > 0; i--) {
+        size_t at = TABLE_AT + (i - 1) * ENTRY_SIZE + ENTRY_SIZE_5;
+        memmove(bytes->data + at, bytes->data + at + 8, bytes->size - at - 8);
+        bytes->size -= 8;
+    }
+}
+
+/* One of version 5 does not say what is in the transaction indexes: their files do. */
+START_TEST(a_mark_that_says_nothing_of_aborts_is_read)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    encode(&bytes);
+    take_out_indexes(&bytes);
+    bytes.data[9] = 5;
+    seal(&bytes);
+    ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+    for (size_t i = 0; i < 2; i++) {
+        expect_segment(&mark.segments[i], &segments[i]);
+        ck_assert_uint_eq(mark.segments[i].aborted_count, WEIR_ABORTED_AS_FILED);
+    }
+    ck_assert_int_eq(mark.sequence, 1LL << 40);
+    weir_durable_mark_close(&mark);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+/* What is in them comes back as it was said. */
+START_TEST(a_mark_knows_the_transaction_indexes)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    memcpy(odd_segments, segments, sizeof segments);
+    odd_segments[0].aborted_count = 7;
+    odd_segments[0].aborted_crc = 0xdeadbeef;
+    odd_segments[1].aborted_count = WEIR_ABORTED_UNKNOWN;
+    encode_segments(&bytes, odd_segment_at);
+    ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+    ck_assert_uint_eq(mark.segments[0].aborted_count, 7);
+    ck_assert_uint_eq(mark.segments[0].aborted_crc, 0xdeadbeef);
+    ck_assert_uint_eq(mark.segments[1].aborted_count, WEIR_ABORTED_UNKNOWN);
+    weir_durable_mark_close(&mark);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
 /* A mark of version 3 ends behind its producers. */
 START_TEST(a_mark_that_does_not_say_what_was_given_up_is_read)
 {
     struct weir_buffer bytes;
     struct weir_durable_mark mark;
     encode(&bytes);
+    take_out_indexes(&bytes);
     bytes.size -= 4 + 2 * 16 + 8; /* the table and the sequence at its end */
     bytes.data[9] = 3;
     seal(&bytes);
@@ -536,6 +587,7 @@ START_TEST(a_mark_without_a_sequence_is_read)
     struct weir_buffer bytes;
     struct weir_durable_mark mark;
     encode(&bytes);
+    take_out_indexes(&bytes);
     bytes.size -= 8;
     bytes.data[9] = 4;
     seal(&bytes);
@@ -585,9 +637,9 @@ END_TEST
 START_TEST(a_mark_of_another_version_is_refused_by_name)
 {
     static const char *const texts[] = {
-        "version 1, this program knows 2 to 5", NULL, NULL, NULL, NULL,
-        "version 6, this program knows 2 to 5"};
-    for (uint8_t version = 1; version <= 6; version++) {
+        "version 1, this program knows 2 to 6", NULL, NULL, NULL, NULL, NULL,
+        "version 7, this program knows 2 to 6"};
+    for (uint8_t version = 1; version <= 7; version++) {
         struct weir_buffer bytes;
         struct weir_durable_mark mark;
         if (texts[version - 1] == NULL) continue;
@@ -775,6 +827,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_mark_whose_segments_do_not_fit_is_damaged);
     tcase_add_test(tests, a_mark_that_does_not_say_what_was_given_up_is_read);
     tcase_add_test(tests, a_mark_without_a_sequence_is_read);
+    tcase_add_test(tests, a_mark_that_says_nothing_of_aborts_is_read);
+    tcase_add_test(tests, a_mark_knows_the_transaction_indexes);
     tcase_add_test(tests, a_mark_of_another_version_is_refused_by_name);
     tcase_add_test(tests, a_snapshot_has_kafkas_bytes);
     tcase_add_test(tests, epochs_have_kafkas_text);
