@@ -8,13 +8,15 @@
 /*
  * Fetches that wait: each is in its partition's list, to be woken by what arrives, and in its shard's heap
  * of deadlines. It does not count again what is there: it says how many bytes the partition has to have
- * taken in since it was opened, and is looked at when it has.
+ * taken in since it was opened, and is looked at when it has. Who reads committed is woken by the last stable offset
+ * instead: bytes that are there may be of a transaction that is open.
  */
 
 void weir_fetch_show(const struct weir_partition *partition, struct weir_fetch_request *fetch)
 {
     fetch->leader_epoch = partition->epoch.current;
     fetch->high_watermark = partition->high_watermark;
+    fetch->last_stable_offset = partition->last_stable_offset;
     fetch->log_start_offset = partition->shown.start_offset;
     fetch->log_end_offset = partition->shown.end_offset;
     fetch->durable_offset = partition->shown.durable_offset;
@@ -58,6 +60,7 @@ void weir_fetch_wait(struct weir_partition *partition, struct weir_fetch_request
         weir_request_refuse(&fetch->request, WEIR_NO_MEMORY, "wait for data");
         return;
     }
+    if (fetch->read_committed) missing = 1; /* one move */
     fetch->wake_at_bytes =
         fetch->seen_bytes + (int64_t)(missing > INT64_MAX / 2 ? INT64_MAX / 2 : missing);
     fetch->seen_start_offset = partition->shown.start_offset;

@@ -5,10 +5,12 @@
 
 /** What an answer says of the partition beside records. */
 void weir_fetch_show(const struct weir_partition *partition, struct weir_fetch_request *fetch);
-/** What has arrived so far, of what this fetch may see. */
+/** What has arrived so far, of what this fetch may see: in bytes, or, of a reader that reads committed, in moves of the
+ * last stable offset. How many bytes one of these uncovers is not known, so that such a fetch looks after each. */
 static inline int64_t weir_fetch_bytes_now(const struct weir_partition *partition,
                                            const struct weir_fetch_request *fetch)
 {
+    if (fetch->read_committed) return partition->stable_moves;
     return fetch->read_uncommitted_end ? partition->bytes_appended : partition->bytes_visible;
 }
 /** Wait for `missing` bytes more than there were when it looked (`seen_bytes`); refused without memory. */

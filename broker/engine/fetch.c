@@ -71,6 +71,21 @@ static bool is_cut_short(const struct weir_log_read *read)
     return read->batches.part_count > 0 && end_of(read) < read->offset_bound;
 }
 
+/* Where what was read ends. */
+static int64_t given_end(const struct weir_log_read *read)
+{
+    return read->range.segment != NULL ? read->range_end_offset : end_of(read);
+}
+
+/* Whoever reads committed has to know what of it was aborted, or gets none of it. */
+static int tell_aborted(const struct weir_partition *partition, struct weir_fetch_request *fetch,
+                        const struct weir_log_read *read)
+{
+    if (!fetch->read_committed || read->size == 0) return 0;
+    return weir_partition_log_aborted(partition->log, fetch->offset, given_end(read),
+                                      &fetch->aborted, &fetch->aborted_count);
+}
+
 /* What was read is the answer if it is enough, or if waiting is over. */
 static void take(struct weir_partition *partition, struct weir_fetch_request *fetch,
                  struct weir_log_read *read)
@@ -82,6 +97,12 @@ static void take(struct weir_partition *partition, struct weir_fetch_request *fe
         return;
     }
     if (is_watch(fetch)) release(read);
+    if (tell_aborted(partition, fetch, read) < 0) {
+        release(read);
+        weir_fetch_show(partition, fetch);
+        weir_request_refuse(&fetch->request, WEIR_NO_MEMORY, "name the aborted transactions");
+        return;
+    }
     weir_log_batches_move(&fetch->batches, &read->batches);
     if (fetch->port != NULL) fetch->port->range = read->range;
     fetch->size = read->size;
@@ -147,12 +168,19 @@ static void submit_cold(struct weir_partition *partition, struct weir_fetch_requ
     weir_work_submit(partition->shard->env, &cold->work);
 }
 
+/* How far it may see. */
+static int64_t end_for(const struct weir_partition *partition,
+                       const struct weir_fetch_request *fetch)
+{
+    if (fetch->read_committed) return partition->last_stable_offset;
+    return fetch->read_uncommitted_end ? partition->shown.end_offset : partition->high_watermark;
+}
+
 static void try_fetch(struct weir_partition *partition, struct weir_fetch_request *fetch)
 {
     struct weir_log_read read = {
         .offset = fetch->offset,
-        .offset_max =
-            fetch->read_uncommitted_end ? partition->shown.end_offset : partition->high_watermark,
+        .offset_max = end_for(partition, fetch),
         .size_max = is_watch(fetch) ? fetch->size_min : fetch->size_max,
         .range_min = fetch->port == NULL || is_watch(fetch) ? 0 : fetch->port->range_min,
     };
@@ -266,6 +294,9 @@ void weir_engine_fetch(struct weir_engine *engine, struct weir_fetch_request *re
     request->diverging_epoch = -1;
     request->diverging_end_offset = -1;
     request->high_watermark = -1;
+    request->last_stable_offset = -1;
+    request->aborted = NULL;
+    request->aborted_count = 0;
     request->log_start_offset = -1;
     request->log_end_offset = -1;
     request->durable_offset = 0;
@@ -312,5 +343,8 @@ void weir_fetch_release(struct weir_fetch_request *request)
 {
     weir_log_batches_release(&request->batches);
     if (request->port != NULL) weir_log_range_release(&request->port->range);
+    weir_free(request->aborted);
+    request->aborted = NULL;
+    request->aborted_count = 0;
     request->size = 0;
 }

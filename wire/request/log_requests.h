@@ -89,8 +89,8 @@ struct weir_fetch_request {
     int64_t high_watermark;
     int64_t
         last_stable_offset; /* below it every transaction is decided; at most the high watermark */
-    /* read_committed: those that were aborted and have records among what is given, in order of their ends. The
-     * answer's, until weir_fetch_release. */
+    /* read_committed: those that were aborted and have records among what is given, in order of their ends: for
+     * weir_committed_filter. The answer's, until weir_fetch_release. */
     struct weir_aborted_transaction *aborted;
     size_t aborted_count;
     int64_t log_start_offset;

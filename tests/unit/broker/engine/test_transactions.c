@@ -5,6 +5,7 @@
 #include "broker/engine/transaction_hold.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
 #include "wire/record_batch_reader.h"
+#include "wire/request/committed_filter.h"
 
 /* Transactions at a partition: who begins one is asked about, markers end it, readers see what is decided. A stub
  * stands for the coordinator: it keeps each question until the test answers it. */
@@ -435,6 +436,37 @@ START_TEST(a_marker_moves_the_last_stable_offset)
 }
 END_TEST
 
+static void note_marked(struct weir_request *request)
+{
+    *(bool *)request->context = true;
+}
+
+/* A marker that is not on the disk has decided nothing: what it has ended is as open as before, though it is durable
+ * itself. Its answer and the last stable offset come together. */
+START_TEST(a_marker_counts_once_it_is_durable)
+{
+    bool is_done = false;
+    bool was_seen = false;
+    (void)produce(PRODUCER, 0, 0);
+    struct weir_partition *partition =
+        weir_shard_find(&engine.broker->engine.shards[0], weir_text("clicks"), 0);
+    struct weir_write_marker_request marker = {
+        .request = {.done = note_marked, .context = &is_done},
+        .to = {weir_text("clicks"), 0},
+        .producer_id = PRODUCER,
+    };
+    weir_broker_write_marker(engine.broker, &marker);
+    while (!is_done) {
+        bool is_waiting = partition->shown.end_offset == 2 && partition->high_watermark == 1;
+        ck_assert(!is_waiting || partition->last_stable_offset == 0);
+        was_seen |= is_waiting;
+        ck_assert(weir_sim_step(engine.sim));
+    }
+    ck_assert(was_seen);
+    ck_assert_int_eq(partition->last_stable_offset, 2);
+}
+END_TEST
+
 /* A marker that is there is answered as if it were written now, without another one. */
 START_TEST(a_repeated_marker_is_written_once)
 {
@@ -484,6 +516,231 @@ START_TEST(a_marker_needs_its_partition)
 }
 END_TEST
 
+/* ---- reading --------------------------------------------------------------------------------- */
+
+enum { VALUES_MAX = 4096 };
+
+/* What a reader that reads committed has got, by offset; and how far it got. */
+struct got {
+    bool offsets[VALUES_MAX];
+    int64_t end;
+};
+
+/* One fetch, and what of it the filter lets through. */
+static void take_fetch(struct weir_fetch_request *fetch, struct got *got)
+{
+    struct weir_committed_filter filter;
+    weir_committed_filter_begin(&filter, fetch->aborted, fetch->aborted_count);
+    for (size_t part = 0; part < fetch->batches.part_count; part++) {
+        struct weir_batch_reader reader = {.rest = weir_log_part_bytes(&fetch->batches.parts[part]),
+                                           .is_whole = true};
+        while (weir_batch_reader_next(&reader, NULL) == 0) {
+            int rc = weir_committed_filter_admit(&filter, &reader, NULL);
+            ck_assert_int_ge(rc, 0);
+            got->end = weir_batch_last_offset(&reader.header) + 1;
+            ck_assert_int_le(got->end, fetch->last_stable_offset);
+            if (rc == 0) got->offsets[reader.header.base_offset] = true;
+        }
+    }
+}
+
+static void fetch_from(int64_t offset, size_t size_max, struct weir_fetch_request *fetch)
+{
+    *fetch = (struct weir_fetch_request){.from = {weir_text("clicks"), 0},
+                                         .offset = offset,
+                                         .size_max = size_max,
+                                         .read_committed = true};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &fetch->request, NULL), 0);
+    weir_broker_fetch(engine.broker, fetch);
+    ck_ok(wait_for(&fetch->request), &engine.error);
+    ck_assert_int_le(fetch->log_start_offset, fetch->last_stable_offset);
+    ck_assert_int_le(fetch->last_stable_offset, fetch->high_watermark);
+}
+
+static void read_all(int64_t from, size_t size_max, struct got *got)
+{
+    *got = (struct got){.end = from};
+    for (;;) {
+        struct weir_fetch_request fetch;
+        int64_t before = got->end;
+        fetch_from(got->end, size_max, &fetch);
+        take_fetch(&fetch, got);
+        weir_fetch_release(&fetch);
+        if (got->end == before) return;
+    }
+}
+
+/* What is aborted is not read, nor is what is open, nor what lies behind it; a fetch names those that it needs and
+ * no others. */
+START_TEST(committed_records_are_read)
+{
+    static struct got got;
+    struct weir_fetch_request fetch;
+    (void)produce(PRODUCER, 0, 0); /* 0 */
+    (void)produce(OTHER, 0, 0);    /* 1 */
+    (void)produce(PRODUCER, 0, 1); /* 2 */
+    (void)mark(PRODUCER, 0, false);
+    (void)produce(PRODUCER, 0, 2); /* 4 */
+    (void)mark(OTHER, 0, true);
+    ck_assert_int_eq(latest(true), 4);
+    read_all(0, 1 << 20, &got);
+    ck_assert_int_eq(got.end, 4);
+    ck_assert(!got.offsets[0] && got.offsets[1] && !got.offsets[2] && !got.offsets[3]);
+    (void)mark(PRODUCER, 0, false);
+    read_all(0, 1, &got); /* batch by batch */
+    ck_assert_int_eq(got.end, 7);
+    ck_assert(!got.offsets[0] && got.offsets[1] && !got.offsets[2] && !got.offsets[4]);
+    fetch_from(0, 1, &fetch);
+    ck_assert_uint_eq(fetch.aborted_count, 1);
+    ck_assert_int_eq(fetch.aborted[0].producer_id, PRODUCER);
+    ck_assert_int_eq(fetch.aborted[0].first_offset, 0);
+    weir_fetch_release(&fetch);
+    fetch_from(0, 1 << 20, &fetch);
+    ck_assert_uint_eq(fetch.aborted_count, 2);
+    ck_assert_int_eq(fetch.aborted[1].first_offset, 4);
+    weir_fetch_release(&fetch);
+    fetch_from(5, 1, &fetch); /* the commit of the other one: producer 40 is open from before */
+    ck_assert_uint_eq(fetch.aborted_count, 1);
+    ck_assert_int_eq(fetch.aborted[0].first_offset, 4);
+    weir_fetch_release(&fetch);
+}
+END_TEST
+
+static void note_fetched(struct weir_request *request)
+{
+    *(bool *)request->context = true;
+}
+
+/* A reader that reads committed waits for a decision, not for bytes. */
+START_TEST(a_reader_waits_for_the_decision)
+{
+    static struct got got;
+    bool is_done = false;
+    (void)produce(PRODUCER, 0, 0);
+    struct weir_fetch_request fetch = {
+        .request = {.done = note_fetched, .context = &is_done},
+        .from = {weir_text("clicks"), 0},
+        .size_max = 1 << 20,
+        .size_min = 1,
+        .deadline = WEIR_MONO_NEVER,
+        .read_committed = true,
+    };
+    weir_broker_fetch(engine.broker, &fetch);
+    settle();
+    (void)produce(PRODUCER, 0, 1);
+    (void)produce(OTHER, 0, 0);
+    ck_assert(!is_done);
+    (void)mark(OTHER, 0, true);
+    ck_assert(!is_done);
+    (void)mark(PRODUCER, 0, true);
+    settle();
+    ck_assert(is_done);
+    got = (struct got){0};
+    take_fetch(&fetch, &got);
+    ck_assert(got.offsets[0] && got.offsets[1] && got.offsets[2]);
+    weir_fetch_release(&fetch);
+}
+END_TEST
+
+/* What each offset has become, by the test's own book. */
+enum fate { NO_DATA, PLAIN, OPEN, COMMITTED, ABORTED };
+
+struct book {
+    int fates[VALUES_MAX]; /* of an open one with the producer's number in tens */
+    int64_t end;
+    int32_t sequences[8];
+    int64_t opened_at[8]; /* -1: not open */
+};
+
+static int64_t stable_end(const struct book *book)
+{
+    int64_t end = book->end;
+    for (int i = 0; i < 8; i++) {
+        if (book->opened_at[i] >= 0 && book->opened_at[i] < end) end = book->opened_at[i];
+    }
+    return end;
+}
+
+static void end_in_book(struct book *book, int producer, bool is_commit, int64_t marker)
+{
+    for (int64_t at = book->opened_at[producer]; at >= 0 && at < marker; at++) {
+        if (book->fates[at] == OPEN + 10 * (producer + 1)) {
+            book->fates[at] = is_commit ? COMMITTED : ABORTED;
+        }
+    }
+    book->opened_at[producer] = -1;
+}
+
+static void check_reader(const struct book *book, int64_t from, size_t size_max)
+{
+    static struct got got;
+    read_all(from, size_max, &got);
+    ck_assert_int_eq(got.end, stable_end(book) > from ? stable_end(book) : from);
+    for (int64_t at = from; at < got.end; at++) {
+        bool is_wanted = book->fates[at] == COMMITTED || book->fates[at] == PLAIN;
+        ck_assert_msg(got.offsets[at] == is_wanted, "offset %lld is %d", (long long)at,
+                      book->fates[at]);
+    }
+}
+
+static void act(struct book *book, struct weir_test_random *random)
+{
+    int producer = (int)weir_test_random_below(random, 8);
+    int64_t id = 100 + producer;
+    bool ends = weir_test_random_below(random, 4) == 0;
+    if (ends && book->opened_at[producer] >= 0) {
+        bool is_commit = weir_test_random_below(random, 2) == 0;
+        int64_t offset = mark(id, 0, is_commit);
+        ck_assert_int_eq(offset, book->end);
+        end_in_book(book, producer, is_commit, offset);
+        book->end = offset + 1;
+    } else if (weir_test_random_below(random, 8) == 0) {
+        ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "plain", WEIR_ACKS_ALL), book->end);
+        book->fates[book->end++] = PLAIN;
+    } else {
+        int64_t offset = produce(id, 0, book->sequences[producer]++);
+        ck_assert_int_eq(offset, book->end);
+        if (book->opened_at[producer] < 0) book->opened_at[producer] = offset;
+        book->fates[offset] = OPEN + 10 * (producer + 1);
+        book->end = offset + 1;
+    }
+}
+
+/* Eight producers write, commit and abort in any order, over many segments, with crashes, closes and lost index
+ * files: whatever reads committed, from wherever and in whatever pieces, gets what was committed, in order, up to the
+ * first that is undecided, and nothing else. */
+START_TEST(readers_get_what_the_book_says)
+{
+    static struct book book;
+    struct weir_test_random random = {(uint64_t)_i};
+    book = (struct book){0};
+    ck_ok(engine_close(&engine), &engine.error);
+    engine.options.topic_defaults.segment_bytes = 1024;
+    ck_ok(engine_open(&engine), &engine.error);
+    register_stub();
+    for (int i = 0; i < 8; i++)
+        book.opened_at[i] = -1;
+    for (int step = 0; step < 300; step++) {
+        act(&book, &random);
+        uint64_t what = weir_test_random_below(&random, 100);
+        if (what < 2) {
+            engine_crash(&engine, what == 0 ? WEIR_SIM_KILL : WEIR_SIM_POWER);
+        } else if (what == 2) {
+            ck_ok(engine_close(&engine), &engine.error);
+        }
+        if (what <= 2) {
+            ck_ok(engine_open(&engine), &engine.error);
+            register_stub();
+        }
+        if (step % 30 == 0) check_reader(&book, 0, 1 << 20);
+    }
+    check_reader(&book, 0, 1);
+    for (int64_t from = 0; from < stable_end(&book); from += 7)
+        check_reader(&book, from, 300);
+    ck_assert_int_eq(latest(true), stable_end(&book));
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("transactions");
@@ -499,9 +756,13 @@ static void add(Suite *suite)
     tcase_add_test(tests, without_an_owner_nothing_is_transactional);
     tcase_add_test(tests, the_number_that_waits_is_bounded);
     tcase_add_test(tests, a_marker_moves_the_last_stable_offset);
+    tcase_add_test(tests, a_marker_counts_once_it_is_durable);
     tcase_add_test(tests, a_repeated_marker_is_written_once);
     tcase_add_test(tests, an_open_transaction_outlives_a_crash);
     tcase_add_test(tests, a_marker_needs_its_partition);
+    tcase_add_test(tests, committed_records_are_read);
+    tcase_add_test(tests, a_reader_waits_for_the_decision);
+    tcase_add_loop_test(tests, readers_get_what_the_book_says, 0, 12);
     suite_add_tcase(suite, tests);
 }
 
