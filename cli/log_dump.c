@@ -1,13 +1,15 @@
-/** `weir log dump`: the batches of a partition as they lie on the disk. */
+/** `weir log dump`: the batches of a partition as they lie on the disk, and what was aborted of them. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "broker/log/segment_scan.h"
 #include "broker/log/small_file.h"
+#include "broker/log/transaction_index.h"
 #include "cli/cli.h"
 #include "cli/log_folder.h"
 #include "cli/no_memory.h"
@@ -79,6 +81,10 @@ static void print_record(const struct weir_record *record, bool is_control)
         printf(" %s", type == WEIR_CONTROL_COMMIT  ? "COMMIT"
                       : type == WEIR_CONTROL_ABORT ? "ABORT"
                                                    : "control");
+    }
+    bool is_marker = type == WEIR_CONTROL_COMMIT || type == WEIR_CONTROL_ABORT;
+    if (is_marker && record->value.size >= 6) {
+        printf(" coordinatorEpoch %d", (int)weir_load_u32(record->value.data + 2));
     }
     print_bytes("key", record->key);
     print_bytes("value", record->value);
@@ -224,6 +230,36 @@ static int dump_batches(struct dump *dump, struct weir_file *file, int64_t base,
     return rc < 0 ? rc : 0;
 }
 
+/* As Kafka's tool names the fields. An entry of a later version, or half of one, is said and not shown. */
+static int dump_transactions(struct dump *dump, const char *directory, int64_t base,
+                             struct weir_error *error)
+{
+    struct weir_transaction_index index;
+    struct weir_log_path path =
+        weir_log_offset_path(directory, base, WEIR_TRANSACTION_INDEX_SUFFIX);
+    weir_buffer_reset(&dump->batch);
+    int rc = weir_small_file_read(dump->env, path.text, INT32_MAX, &dump->batch, error);
+    if (rc < 0) return rc == WEIR_NOT_FOUND ? 0 : rc;
+    struct weir_error why = {0};
+    weir_transaction_index_init(&index, dump->env->budget);
+    printf("%s, %zu bytes\n", path.text, dump->batch.size);
+    rc = weir_transaction_index_decode(&index, weir_buffer_slice(&dump->batch), 0, INT64_MAX, &why);
+    for (size_t i = 0; i < index.count; i++) {
+        const struct weir_aborted_entry *entry = &index.entries[i];
+        printf("  producer %" PRId64 " firstOffset %" PRId64 " lastOffset %" PRId64
+               " lastStableOffset %" PRId64 "\n",
+               entry->producer_id, entry->first_offset, entry->last_offset,
+               entry->last_stable_offset);
+    }
+    weir_transaction_index_close(&index);
+    if (rc == WEIR_NO_MEMORY) return weir_error_set(error, rc, "out of memory");
+    if (rc == 0) return 0;
+    (void)fflush(stdout);
+    say_note("weir: %s: %s", path.text, why.text);
+    dump->is_damaged = true;
+    return 0;
+}
+
 static int dump_segment(struct dump *dump, const char *directory, int64_t base,
                         struct weir_error *error)
 {
@@ -236,6 +272,9 @@ static int dump_segment(struct dump *dump, const char *directory, int64_t base,
     if (rc < 0) goto out;
     printf("%s, %" PRId64 " bytes\n", path.text, facts.size);
     rc = dump_batches(dump, file, base, facts.size, error);
+    if (rc == 0 && !has_enough(dump) && !say_is_broken()) {
+        rc = dump_transactions(dump, directory, base, error);
+    }
 out:
     weir_file_close(file);
     return rc;

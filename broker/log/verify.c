@@ -22,6 +22,8 @@ struct verify {
     struct weir_arena arena;
     struct weir_buffer files; /* struct weir_recovery_file */
     struct weir_durable_mark mark;
+    struct weir_producer_state producers; /* as of the batches that were walked */
+    bool knows_producers; /* from the log's first segment on, or from its snapshot */
     int32_t epoch;
     int64_t expected_offset; /* of the next segment; -1: any */
     bool mark_is_damaged;
@@ -238,6 +240,47 @@ static int check_index(struct verify *verify, struct weir_segment *segment, int6
     return 0;
 }
 
+/* Its file against the markers that were met. */
+static int check_transaction_index(struct verify *verify, const struct weir_segment *segment)
+{
+    struct weir_buffer is;
+    struct weir_buffer should;
+    int64_t base_offset = segment->facts.base_offset;
+    struct weir_log_path name =
+        weir_log_offset_path(".", base_offset, WEIR_TRANSACTION_INDEX_SUFFIX);
+    struct weir_log_path path =
+        weir_log_offset_path(verify->path, base_offset, WEIR_TRANSACTION_INDEX_SUFFIX);
+    if (!verify->knows_producers || verify->is_damaged) return 0;
+    weir_buffer_init(&is, verify->env->budget, 0);
+    weir_buffer_init(&should, verify->env->budget, 0);
+    int rc = weir_small_file_read(verify->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &is, NULL);
+    weir_transaction_index_encode(&segment->aborted, 0, &should);
+    bool is_equal = (rc == 0 || rc == WEIR_NOT_FOUND) &&
+                    weir_slice_equal(weir_buffer_slice(&is), weir_buffer_slice(&should));
+    if (!is_equal && !should.failed && !weir_code_is_shortage(rc)) {
+        find(verify, WEIR_VERIFY_HINT, name.text, -1, "does not say what its markers say");
+    }
+    if (should.failed) rc = WEIR_NO_MEMORY;
+    weir_buffer_close(&is);
+    weir_buffer_close(&should);
+    return weir_code_is_shortage(rc) ? rc : 0;
+}
+
+static int note_producer(struct verify *verify, struct weir_segment *segment,
+                         const struct weir_segment_scan *scan,
+                         const struct weir_batch_header *header)
+{
+    struct weir_transaction_end end;
+    struct weir_mono now = weir_mono_now(verify->env);
+    int rc = weir_producer_state_reserve(&verify->producers, header);
+    if (rc == 0) rc = weir_transaction_index_reserve(&segment->aborted, 1);
+    if (rc == 0) {
+        rc = weir_segment_scan_note_producer(scan, header, &verify->producers, now, &end, NULL);
+    }
+    if (rc == 0 && end.is_abort) weir_segment_note_abort(segment, &end);
+    return rc;
+}
+
 static void note_batch(struct verify *verify, struct weir_segment *segment,
                        const struct weir_batch_header *header)
 {
@@ -339,6 +382,8 @@ static int walk_segment(struct verify *verify, struct weir_segment *segment, con
                  "another's: its first batch has not the mark's timestamp");
         }
         note_batch(verify, segment, &header);
+        rc = note_producer(verify, segment, &scan, &header);
+        if (rc < 0) break;
         if (scan.position != expected->size_sure || expected->facts == NULL) continue;
         check_against_mark(verify, segment, name, expected, &scan);
         is_checked = true;
@@ -391,6 +436,7 @@ static int check_segment(struct verify *verify, int64_t base_offset,
         verify->summary.size_bytes += expected->size;
         rc = walk_segment(verify, segment, name.text, expected);
         if (rc == 0) rc = check_index(verify, segment, expected->size);
+        if (rc == 0) rc = check_transaction_index(verify, segment);
     }
     if (is_held) weir_kept_file_release(segment->kept);
     weir_segment_unref(segment);
@@ -422,10 +468,29 @@ static void check_strangers(struct verify *verify)
     find(verify, WEIR_VERIFY_DAMAGE, WEIR_DURABLE_MARK_NAME, plan.offline_from, plan.reason);
 }
 
+/* What was open where the log's first segment begins. */
+static int load_producers(struct verify *verify, int64_t base_offset)
+{
+    struct weir_buffer bytes;
+    struct weir_log_path path = weir_log_offset_path(verify->path, base_offset, ".snapshot");
+    weir_buffer_init(&bytes, verify->env->budget, 0);
+    int rc = weir_small_file_read(verify->env, path.text, WEIR_DURABLE_MARK_SIZE_MAX, &bytes, NULL);
+    if (rc == 0) {
+        rc = weir_producer_snapshot_read(&verify->producers, weir_buffer_slice(&bytes),
+                                         weir_mono_now(verify->env), NULL);
+    }
+    weir_buffer_close(&bytes);
+    if (rc < 0) weir_producer_state_close(&verify->producers);
+    verify->knows_producers = rc == 0 || base_offset == 0;
+    return weir_code_is_shortage(rc) ? rc : 0;
+}
+
 static int check_with_mark(struct verify *verify)
 {
     const struct weir_durable_mark *mark = &verify->mark;
     verify->summary.start_offset = mark->start_offset;
+    int loaded = load_producers(verify, mark->segments[0].base_offset);
+    if (loaded < 0) return loaded;
     for (size_t i = 0; i < mark->segment_count; i++) {
         const struct weir_segment_facts *facts = &mark->segments[i];
         const struct weir_recovery_file *file = find_file(verify, facts->base_offset);
@@ -453,6 +518,8 @@ static int check_without_mark(struct verify *verify)
     size_t count = verify->files.size / sizeof(struct weir_recovery_file);
     const struct weir_recovery_file *files = (const void *)verify->files.data;
     verify->summary.start_offset = count > 0 ? files[0].base_offset : 0;
+    int loaded = load_producers(verify, verify->summary.start_offset);
+    if (loaded < 0) return loaded;
     for (size_t i = 0; i < count; i++) {
         struct expectation expected = {
             .size = files[i].size,
@@ -478,6 +545,7 @@ int weir_partition_log_verify(struct weir_env *env, const char *path, weir_verif
     };
     weir_arena_init(&verify.arena, env->budget, 0);
     weir_buffer_init(&verify.files, env->budget, 0);
+    weir_producer_state_init(&verify.producers, env->budget);
     int rc = weir_list(env, path, note_file, &verify, error);
     if (rc == 0) rc = check_mark(&verify);
     if (rc == 0) rc = check_damage(&verify);
@@ -489,6 +557,7 @@ int weir_partition_log_verify(struct weir_env *env, const char *path, weir_verif
     }
     if (verify.summary.had_mark) weir_durable_mark_close(&verify.mark);
     weir_buffer_close(&verify.files);
+    weir_producer_state_close(&verify.producers);
     weir_arena_close(&verify.arena);
     if (rc < 0) return weir_error_wrap(error, rc, "verify '%s'", path);
     *summary_out = verify.summary;

@@ -181,13 +181,13 @@ END_TEST
 enum harm { GONE, EMPTY, TORN, FLIPPED, LONGER, SHORTER, HARMS };
 
 static int harm_;
-static bool was_harmed;
+static int harmed_count;
 
 static void harm(struct test_log *log, const char *name)
 {
     struct weir_buffer bytes;
     if (weir_log_name_offset(name, ".txnindex") < 0) return;
-    was_harmed = true;
+    harmed_count++;
     const char *path = test_log_path(log, name);
     weir_buffer_init(&bytes, log->env->budget, 0);
     ck_ok(weir_small_file_read(log->env, path, 1 << 20, &bytes, &log->error), &log->error);
@@ -232,9 +232,15 @@ START_TEST(a_wrong_file_is_made_anew)
     write_transactions(40);
     ask_all();
     ck_ok(test_log_close(&test), &test.error);
+    test_log_expect_verified(&test);
     int64_t size = test_log_file_size(&test, "00000000000000000000.txnindex");
     test_log_each_file(&test, harm);
-    ck_assert(was_harmed);
+    ck_assert_int_gt(harmed_count, 2);
+    struct weir_verify_summary summary;
+    ck_ok(weir_partition_log_verify(test.env, test.options.path, NULL, NULL, &summary, &test.error),
+          &test.error);
+    ck_assert_int_eq(summary.hint_count, harmed_count); /* one for each, and no damage */
+    ck_assert_int_eq(summary.damage_count, 0);
     if (_i >= HARMS) test_log_each_file(&test, lose_snapshot);
     ck_ok(test_log_open(&test), &test.error);
     expect_same();
