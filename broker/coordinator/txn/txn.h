@@ -118,6 +118,12 @@ static inline bool weir_txn_is_idle(const struct weir_txn *txn)
 {
     return txn->state != WEIR_TRANSACTION_ONGOING && !weir_txn_is_prepared(txn);
 }
+/** Nobody has used it for so long that it is forgotten (WEIR_TXN_EXPIRE). */
+static inline bool weir_txn_is_expired(const struct weir_txn *txn,
+                                       const struct weir_txn_settings *settings, int64_t wall_ms)
+{
+    return weir_txn_is_idle(txn) && wall_ms - txn->update_ms >= settings->id_expiration_ms;
+}
 /** The invariants of one. */
 void weir_txn_check(const struct weir_txn *txn);
 

@@ -44,7 +44,7 @@ int weir_txn_init_producer(const struct weir_txn *txn, struct weir_slice id,
                            const struct weir_txn_event *event, struct weir_txn_update *update,
                            struct weir_error *error);
 
-/* ---- txn_step.c ------------------------------------------------------------------------------- */
+/* ---- txn_update.c ----------------------------------------------------------------------------- */
 
 /** A copy to be changed and written: what it was before is its previous one. */
 struct weir_txn weir_txn_begin_next(const struct weir_txn *txn, const struct weir_txn_event *event);
