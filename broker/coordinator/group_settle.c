@@ -87,7 +87,7 @@ static void succeed(struct weir_group_settle *settle)
     while ((request = take_waiting(settle)) != NULL) {
         weir_actor_post(settle->engine->shards[0].actor, &request->message);
     }
-    weir_group_wake_begin(&settle->wake, settle->engine);
+    weir_partition_wake_begin(&settle->wake, settle->engine, WEIR_CONSUMER_OFFSETS_TOPIC);
     weir_serving_release(&settle->engine->serving);
 }
 
@@ -223,7 +223,7 @@ static void hear_start(struct weir_message *message)
                                      offsetof(struct weir_group_settle, mark.done));
     struct weir_engine *engine = settle->engine;
     if (weir_group_settle_is_done(settle)) {
-        weir_group_wake_begin(&settle->wake, engine);
+        weir_partition_wake_begin(&settle->wake, engine, WEIR_CONSUMER_OFFSETS_TOPIC);
     } else {
         begin(settle);
     }

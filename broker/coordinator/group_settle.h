@@ -2,7 +2,7 @@
 #define WEIR_BROKER_COORDINATOR_GROUP_SETTLE_H
 
 #include "broker/broker.h"
-#include "broker/coordinator/group_wake.h"
+#include "broker/coordinator/partition_wake.h"
 
 struct weir_engine;
 
@@ -21,7 +21,7 @@ struct weir_engine;
  * second move writes the same records once more. The mark, `groups.placed` in the data directory, says for how many
  * partitions this is done; without it the partitions are looked through again, and nothing is found.
  *
- * Until then members are told to ask again, and all others wait. Then the partitions are opened (group_wake.h).
+ * Until then members are told to ask again, and all others wait. Then the partitions are opened (partition_wake.h).
  * Thread: shard 0's but for what says otherwise.
  */
 struct weir_group_settle {
@@ -40,7 +40,7 @@ struct weir_group_settle {
     int rc;
     struct weir_request *waiting_first; /* by message.next */
     struct weir_request *waiting_last;
-    struct weir_group_wake wake; /* begun when all is settled */
+    struct weir_partition_wake wake; /* begun when all is settled */
 };
 
 /** Borrows the engine and who changes topics. Before any actor runs, when the metadata is there. Blocks. */

@@ -1,30 +1,30 @@
-#include "broker/coordinator/group_wake.h"
+#include "broker/coordinator/partition_wake.h"
 
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/request.h"
 #include "broker/engine/route.h"
 
-static void open_next(struct weir_group_wake *wake);
+static void open_next(struct weir_partition_wake *wake);
 
 static void opened(struct weir_request *request)
 {
-    struct weir_group_wake *wake = request->context;
+    struct weir_partition_wake *wake = request->context;
     wake->next++;
     open_next(wake);
 }
 
-/* The partition is open, and looks through its groups by itself. */
+/* The partition is open, and looks through what it has by itself. */
 static void open_stage(struct weir_partition *partition, struct weir_request *request)
 {
     (void)partition;
     weir_request_reply(request, 0);
 }
 
-static void open_next(struct weir_group_wake *wake)
+static void open_next(struct weir_partition_wake *wake)
 {
     struct weir_engine *engine = wake->engine;
-    struct weir_topic_partition of = {.topic = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC)};
+    struct weir_topic_partition of = {.topic = weir_text(wake->topic)};
     const struct weir_topic_image *topic =
         weir_metadata_topic(weir_metadata_view_look(&engine->shards[0].metadata), of.topic);
     if (topic == NULL || weir_serving_check(&engine->serving, NULL) < 0) return;
@@ -39,9 +39,10 @@ static void open_next(struct weir_group_wake *wake)
     weir_request_send(engine, &wake->request, of, open_stage);
 }
 
-void weir_group_wake_begin(struct weir_group_wake *wake, struct weir_engine *engine)
+void weir_partition_wake_begin(struct weir_partition_wake *wake, struct weir_engine *engine,
+                               const char *topic)
 {
     if (wake->engine != NULL) return;
-    *wake = (struct weir_group_wake){.engine = engine};
+    *wake = (struct weir_partition_wake){.engine = engine, .topic = topic};
     open_next(wake);
 }
