@@ -3,6 +3,7 @@
 
 #include "base/env/env.h"
 #include "broker/coordinator/group/group_settings.h"
+#include "broker/coordinator/txn/txn_settings.h"
 #include "broker/log/partition_log.h"
 #include "weir/types.h"
 #include "wire/request/log_requests.h"
@@ -30,9 +31,10 @@ struct weir_broker_options {
     /* A topic that is created here without retention.ms keeps its records for ever: -1 is written
      * into its own settings, so that it holds whoever opens the directory later. */
     bool keeps_new_topics;
-    int32_t offsets_topic_num_partitions; /* 0: as `groups` says */
-    struct weir_group_settings groups;    /* zeroed: the defaults, weir_group_settings_default() */
-    int32_t segment_files_max;            /* segments that are open at the same time; 0: half of the
+    int32_t offsets_topic_num_partitions;  /* 0: as `groups` says */
+    struct weir_group_settings groups;     /* zeroed: the defaults, weir_group_settings_default() */
+    struct weir_txn_settings transactions; /* zeroed: the defaults, weir_txn_settings_default() */
+    int32_t segment_files_max; /* segments that are open at the same time; 0: half of the
                                   descriptors that the process may have */
 };
 
@@ -135,6 +137,18 @@ void weir_broker_group_delete(struct weir_broker *broker,
                               struct weir_delete_group_request *request);
 void weir_broker_group_delete_offsets(struct weir_broker *broker,
                                       struct weir_delete_offsets_request *request);
+/* Transactions: wire/request/transaction_requests.h. */
+void weir_broker_init_transactions(struct weir_broker *broker,
+                                   struct weir_init_transactions_request *request);
+void weir_broker_add_partitions(struct weir_broker *broker,
+                                struct weir_add_partitions_request *request);
+void weir_broker_add_offsets(struct weir_broker *broker, struct weir_add_offsets_request *request);
+void weir_broker_end_transaction(struct weir_broker *broker,
+                                 struct weir_end_transaction_request *request);
+void weir_broker_describe_transaction(struct weir_broker *broker,
+                                      struct weir_describe_transaction_request *request);
+void weir_broker_list_transactions(struct weir_broker *broker,
+                                   struct weir_list_transactions_request *request);
 /** Both only take a short lock. Errors: WEIR_LOCKED. */
 int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,
                             struct weir_group_claim *claim, struct weir_error *error);
@@ -183,6 +197,7 @@ struct weir_broker_metrics {
     int64_t flush_p50_us, flush_p99_us;
     int64_t memory_bytes;
     int64_t live_groups, groups_memory_bytes;
+    int64_t live_transactions, transactions_memory_bytes;
 };
 void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_metrics *metrics_out);
 

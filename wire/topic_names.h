@@ -12,6 +12,7 @@ enum { WEIR_TOPIC_NAME_SIZE_MAX = 249, WEIR_TOPIC_PARTITIONS_MAX = 10000 };
 
 #define WEIR_CLUSTER_METADATA_TOPIC "__cluster_metadata"
 #define WEIR_CONSUMER_OFFSETS_TOPIC "__consumer_offsets"
+#define WEIR_TRANSACTION_STATE_TOPIC "__transaction_state"
 
 /**
  * 1 to 249 characters of a-z, A-Z, 0-9, '.', '_' and '-', but not "." or "..": a name becomes the

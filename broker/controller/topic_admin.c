@@ -35,7 +35,7 @@ int weir_controller_build_topic(struct weir_controller *controller, struct weir_
 
 /* Its log is cut to the newest snapshot, in whole segments: small ones keep it short. A commit is
  * one batch, however large the metadata that the runtime puts into it. */
-static const struct weir_config_entry offsets_configs[] = {
+static const struct weir_config_entry internal_configs[] = {
     {.key = "cleanup.policy", .value = "compact"},
     {.key = "segment.bytes", .value = "16777216"},
     {.key = "max.message.bytes", .value = "67108864"},
@@ -46,10 +46,14 @@ int weir_controller_build_written(struct weir_controller *controller, struct wei
 {
     struct weir_topic_plan plan = {.name = name, .partition_count = -1};
     if (weir_metadata_topic(&controller->metadata.image, name) != NULL) return WEIR_END;
-    if (weir_slice_equal(name, weir_text(WEIR_CONSUMER_OFFSETS_TOPIC))) {
-        plan.partition_count = controller->engine->options.offsets_topic_num_partitions;
-        plan.configs = offsets_configs;
-        plan.config_count = sizeof offsets_configs / sizeof offsets_configs[0];
+    const struct weir_broker_options *options = &controller->engine->options;
+    bool has_offsets = weir_slice_equal(name, weir_text(WEIR_CONSUMER_OFFSETS_TOPIC));
+    bool has_transactions = weir_slice_equal(name, weir_text(WEIR_TRANSACTION_STATE_TOPIC));
+    if (has_offsets || has_transactions) {
+        plan.partition_count = has_offsets ? options->offsets_topic_num_partitions
+                                           : options->transactions.log_num_partitions;
+        plan.configs = internal_configs;
+        plan.config_count = sizeof internal_configs / sizeof internal_configs[0];
         plan.is_internal = true;
     }
     return weir_controller_build_topic(controller, &plan, error);
@@ -123,6 +127,10 @@ static int build_delete(struct weir_controller *controller, struct topic_change 
     if (topic == NULL) return not_found(error);
     if (weir_slice_equal(topic->name_slice, weir_text(WEIR_CONSUMER_OFFSETS_TOPIC))) {
         return weir_error_set(error, WEIR_INVALID_TOPIC, "the committed offsets are not deleted");
+    }
+    if (weir_slice_equal(topic->name_slice, weir_text(WEIR_TRANSACTION_STATE_TOPIC))) {
+        return weir_error_set(error, WEIR_INVALID_TOPIC,
+                              "what transactions stand by is not deleted");
     }
     struct weir_metadata_record record = {
         .type = WEIR_METADATA_REMOVE_TOPIC,

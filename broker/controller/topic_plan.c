@@ -38,7 +38,8 @@ static int check_collision(const struct weir_metadata_image *image, struct weir_
                            struct weir_error *error)
 {
     const struct weir_slice own[] = {weir_text(WEIR_CLUSTER_METADATA_TOPIC),
-                                     weir_text(WEIR_CONSUMER_OFFSETS_TOPIC)};
+                                     weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
+                                     weir_text(WEIR_TRANSACTION_STATE_TOPIC)};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (!weir_slice_equal(name, own[i]) && weir_topic_name_collides(name, own[i])) {
             return refuse_collision(name, own[i], error);
