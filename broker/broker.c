@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "broker/broker_internal.h"
 #include "broker/coordinator/offsets_machine.h"
+#include "broker/coordinator/transaction_machine.h"
 #include "broker/engine/damage_report.h"
 #include "broker/engine/fetch.h"
 #include "broker/engine/list_offsets.h"
@@ -24,6 +25,9 @@ static struct weir_broker_options with_defaults(const struct weir_broker_options
     if (options.shard_count <= 0) options.shard_count = 1;
     if (options.shard_count > SHARDS_MAX) options.shard_count = SHARDS_MAX;
     if (options.groups.session_timeout_max_ms == 0) options.groups = weir_group_settings_default();
+    if (options.transactions.timeout_max_ms == 0) {
+        options.transactions = weir_txn_settings_default();
+    }
     if (options.offsets_topic_num_partitions <= 0) {
         options.offsets_topic_num_partitions = options.groups.offsets_topic_num_partitions;
     }
@@ -105,6 +109,12 @@ static void change_topic(void *impl, struct weir_topic_request *request)
     weir_controller_topic(impl, request);
 }
 
+static void give_producer_id(void *impl, struct weir_init_producer_request *request)
+{
+    struct weir_broker *broker = impl;
+    weir_controller_init_producer(&broker->controller, request);
+}
+
 int weir_broker_open(const struct weir_broker_options *options, struct weir_broker **broker_out,
                      struct weir_error *error)
 {
@@ -116,8 +126,13 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     weir_state_machines_add(
         &broker->engine.state_machines,
         (struct weir_state_machine){&weir_offsets_machine_ops, &broker->coordinator});
+    weir_transactions_init(&broker->transactions, &broker->engine, &broker->coordinator.settle);
+    weir_state_machines_add(
+        &broker->engine.state_machines,
+        (struct weir_state_machine){&weir_transaction_machine_ops, &broker->transactions});
     weir_budget_init(&broker->engine.budget, "broker", options->env->heap, options->env->budget, 0);
     weir_coordinator_open(&broker->coordinator);
+    weir_transactions_open(&broker->transactions);
     int rc = weir_data_directory_open(&broker->engine.directory, broker->engine.env, options->path,
                                       error);
     if (rc < 0) goto out;
@@ -136,6 +151,10 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     if (rc < 0) goto out;
     weir_group_settle_open(&broker->coordinator.settle, &broker->engine, change_topic,
                            &broker->controller);
+    weir_transactions_know(&broker->transactions, (struct weir_transaction_helpers){
+                                                      .init_producer = give_producer_id,
+                                                      .producer_impl = broker,
+                                                  });
     rc = weir_data_directory_remember_log(&broker->engine.directory, error);
     if (rc < 0) goto out;
     rc = weir_data_directory_begin(&broker->engine.directory, error);
@@ -143,6 +162,7 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     rc = start_shards(broker, error);
     if (rc < 0) goto out;
     weir_group_settle_start(&broker->coordinator.settle);
+    weir_transactions_start(&broker->transactions);
     (void)weir_uuid_print(broker->engine.directory.properties.cluster_id, broker->cluster_id);
     weir_engine_check(&broker->engine);
     *broker_out = broker;
@@ -257,6 +277,8 @@ void weir_broker_metrics(const struct weir_broker *broker, struct weir_broker_me
     metrics.memory_bytes = (int64_t)atomic_load(&broker->engine.budget.used);
     metrics.live_groups = atomic_load(&broker->coordinator.live_count);
     metrics.groups_memory_bytes = (int64_t)atomic_load(&broker->coordinator.budget.used);
+    metrics.live_transactions = atomic_load(&broker->transactions.live_count);
+    metrics.transactions_memory_bytes = (int64_t)atomic_load(&broker->transactions.budget.used);
     *metrics_out = metrics;
 }
 
@@ -452,6 +474,41 @@ void weir_broker_group_consumer_heartbeat(struct weir_broker *broker,
 void weir_broker_cancel_group(struct weir_broker *broker, struct weir_group_request *request)
 {
     weir_coordinator_cancel(&broker->coordinator, request);
+}
+
+void weir_broker_init_transactions(struct weir_broker *broker,
+                                   struct weir_init_transactions_request *request)
+{
+    weir_transactions_begin(&broker->transactions, request);
+}
+
+void weir_broker_add_partitions(struct weir_broker *broker,
+                                struct weir_add_partitions_request *request)
+{
+    weir_transactions_add(&broker->transactions, request);
+}
+
+void weir_broker_add_offsets(struct weir_broker *broker, struct weir_add_offsets_request *request)
+{
+    weir_transactions_add_offsets(&broker->transactions, request);
+}
+
+void weir_broker_end_transaction(struct weir_broker *broker,
+                                 struct weir_end_transaction_request *request)
+{
+    weir_transactions_end(&broker->transactions, request);
+}
+
+void weir_broker_describe_transaction(struct weir_broker *broker,
+                                      struct weir_describe_transaction_request *request)
+{
+    weir_transactions_describe(&broker->transactions, request);
+}
+
+void weir_broker_list_transactions(struct weir_broker *broker,
+                                   struct weir_list_transactions_request *request)
+{
+    weir_transactions_list(&broker->transactions, request);
 }
 
 int weir_broker_claim_group(struct weir_broker *broker, struct weir_slice group,

@@ -1,0 +1,60 @@
+#include "broker/coordinator/transaction_place.h"
+
+#include "base/error.h"
+#include "broker/coordinator/group_hash.h"
+#include "broker/engine/engine.h"
+#include "broker/engine/request.h"
+#include "broker/engine/route.h"
+
+void weir_transaction_place_send(struct weir_transaction_coordinator *coordinator,
+                                 struct weir_transaction_request *asked,
+                                 void (*arrive)(struct weir_message *message))
+{
+    struct weir_engine *engine = coordinator->engine;
+    struct weir_request *request = &asked->request;
+    weir_request_set_out(engine, request);
+    asked->next = NULL;
+    request->topic = weir_text(WEIR_TRANSACTION_STATE_TOPIC);
+    request->partition =
+        weir_group_partition(asked->transactional_id, coordinator->partition_count);
+    request->shard = weir_engine_shard(engine, request->topic, request->partition);
+    request->message.handle = arrive;
+    weir_actor_post(request->shard->actor, &request->message);
+}
+
+static const struct weir_transaction_coordinator *coordinator_of(const struct weir_request *request)
+{
+    const struct weir_engine *engine = request->shard->engine;
+    const struct weir_state_machine *machine =
+        weir_state_machines_find(&engine->state_machines, weir_text(WEIR_TRANSACTION_STATE_TOPIC));
+    return machine->impl;
+}
+
+int weir_transaction_place_check(const struct weir_transaction_request *request,
+                                 struct weir_error *error)
+{
+    struct weir_slice id = request->transactional_id;
+    int rc = weir_serving_check(&request->request.shard->engine->serving, error);
+    if (rc < 0) return rc;
+    if (coordinator_of(&request->request)->helpers.write_marker == NULL) {
+        return weir_error_set(error, WEIR_UNSUPPORTED, "this log has no transactions");
+    }
+    if (id.data != NULL && id.size > 0 && id.size <= INT16_MAX) return 0;
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                          "a transactional id of %zu bytes; 1 to %d are allowed", id.size,
+                          INT16_MAX);
+}
+
+bool weir_transaction_place_is_made(const struct weir_request *request)
+{
+    const struct weir_metadata_image *image = weir_metadata_view_look(&request->shard->metadata);
+    return weir_metadata_topic(image, request->topic) != NULL;
+}
+
+void weir_transaction_place_enter(struct weir_request *request,
+                                  void (*stage)(struct weir_partition *partition,
+                                                struct weir_request *request))
+{
+    struct weir_topic_partition place = {.topic = request->topic, .partition = request->partition};
+    weir_request_enter(request, place, stage);
+}
