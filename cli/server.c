@@ -238,11 +238,12 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
         .values = &values,
         .log_options = {WEIR_LOG_OPTIONS_INIT, .log = write_line},
         .listen_options = {WEIR_LISTEN_OPTIONS_INIT, .address = values.listen},
-        /* Kafka's defaults, said aloud: topics that are made here do not keep for ever, and groups are
-         * spread. What the settings say comes behind them and wins. */
+        /* Kafka's defaults, said aloud: topics that are made here do not keep for ever, and groups and
+         * transactions are spread. What the settings say comes behind them and wins. */
         .settings = {.topics = {{"log.retention.hours", "168"},
-                                {"offsets.topic.num.partitions", "50"}},
-                     .topic_count = 2},
+                                {"offsets.topic.num.partitions", "50"},
+                                {"transaction.state.log.num.partitions", "50"}},
+                     .topic_count = 3},
     };
     server.log_options.log_level = values.is_quiet ? WEIR_LOG_ERROR : WEIR_LOG_WARN;
     server.log_options.shard_count =

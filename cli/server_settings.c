@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "broker/coordinator/group/group_settings.h"
+#include "broker/coordinator/txn/txn_settings.h"
 #include "broker/log/topic_defaults.h"
 #include "server/server_config.h"
 
@@ -92,6 +93,14 @@ static int take_group_setting(struct server_settings *settings, const struct wei
     return rc < 0 ? rc : add(settings->topics, &settings->topic_count, setting, error);
 }
 
+static int take_transaction_setting(struct server_settings *settings,
+                                    const struct weir_config *setting, struct weir_error *error)
+{
+    struct weir_txn_settings scratch = weir_txn_settings_default();
+    int rc = weir_txn_settings_set(&scratch, setting->key, setting->value, error);
+    return rc < 0 ? rc : add(settings->topics, &settings->topic_count, setting, error);
+}
+
 static int take_port(struct server_settings *settings, const struct weir_config *setting,
                      struct weir_error *error)
 {
@@ -114,6 +123,9 @@ static int take(struct server_settings *settings, const struct weir_config *sett
     }
     if (weir_group_settings_is_known(setting->key)) {
         return take_group_setting(settings, setting, error);
+    }
+    if (weir_txn_settings_is_known(setting->key)) {
+        return take_transaction_setting(settings, setting, error);
     }
     return take_port(settings, setting, error);
 }

@@ -158,23 +158,27 @@ const struct weir_log_ops weir_embedded_ops = {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* A default of topics, or a setting of groups. */
-static int take_config(const struct weir_config *config, struct weir_topic_config *defaults,
-                       struct weir_group_settings *groups, struct weir_error *error)
+/* A default of topics, or a setting of groups or transactions. */
+static int take_config(const struct weir_config *config, struct weir_broker_options *broker,
+                       struct weir_error *error)
 {
     if (weir_group_settings_is_known(config->key)) {
-        return weir_group_settings_set(groups, config->key, config->value, error);
+        return weir_group_settings_set(&broker->groups, config->key, config->value, error);
     }
-    return weir_topic_default_set(defaults, config->key, config->value, error);
+    if (weir_txn_settings_is_known(config->key)) {
+        return weir_txn_settings_set(&broker->transactions, config->key, config->value, error);
+    }
+    return weir_topic_default_set(&broker->topic_defaults, config->key, config->value, error);
 }
 
-/* The defaults of topics and the settings of groups, by what the options say. */
-static int take_defaults(const struct weir_log_options *options, struct weir_topic_config *defaults,
-                         struct weir_group_settings *groups, struct weir_error *error)
+/* The defaults of topics and the settings of groups and transactions, by what the options say. */
+static int take_defaults(const struct weir_log_options *options, struct weir_broker_options *broker,
+                         struct weir_error *error)
 {
-    *defaults = weir_topic_config_default();
-    *groups = weir_group_settings_default();
-    if (options->flush_policy_os) defaults->flush_policy = WEIR_FLUSH_OS;
+    broker->topic_defaults = weir_topic_config_default();
+    broker->groups = weir_group_settings_default();
+    broker->transactions = weir_txn_settings_default();
+    if (options->flush_policy_os) broker->topic_defaults.flush_policy = WEIR_FLUSH_OS;
     if (options->topic_config_count > 0 && options->topic_configs == NULL) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "topic_configs is NULL, topic_config_count %zu",
@@ -186,7 +190,7 @@ static int take_defaults(const struct weir_log_options *options, struct weir_top
             return weir_error_set(error, WEIR_INVALID_CONFIG,
                                   "topic_configs[%zu] has no key or no value", i);
         }
-        int rc = take_config(config, defaults, groups, error);
+        int rc = take_config(config, broker, error);
         if (rc < 0) return rc;
     }
     return 0;
@@ -212,7 +216,7 @@ static int open_broker(struct weir_embedded *embedded, const char *directory,
         .shard_count = options->shard_count,
         .segment_files_max = options->segment_files_max,
     };
-    int rc = take_defaults(options, &broker.topic_defaults, &broker.groups, error);
+    int rc = take_defaults(options, &broker, error);
     if (rc < 0) return rc;
     broker.keeps_new_topics = !names_retention(options);
     rc = weir_broker_open(&broker, &embedded->broker, error);

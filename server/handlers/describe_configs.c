@@ -155,6 +155,12 @@ static void show_group_setting(void *context, const char *key, const char *value
     show_typed(context, weir_group_settings_type(key), key, value, is_default, text);
 }
 
+static void show_transaction_setting(void *context, const char *key, const char *value,
+                                     bool is_default, const char *text)
+{
+    show_typed(context, weir_txn_settings_type(key), key, value, is_default, text);
+}
+
 /* What topics have that do not say otherwise is the server's, under the server's name. */
 static void show_topic_default(void *context, const char *key, const char *value, bool is_default,
                                const char *text)
@@ -171,6 +177,7 @@ static void show_settings(struct server_walk *walk)
     weir_server_config_each(weir_context_config(context), show_setting, walk);
     const struct weir_broker_options *options = weir_broker_options_of(context->broker);
     weir_group_settings_each(&options->groups, show_group_setting, walk);
+    weir_txn_settings_each(&options->transactions, show_transaction_setting, walk);
     weir_topic_config_each(&options->topic_defaults, show_topic_default, walk);
 }
 
