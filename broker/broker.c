@@ -109,6 +109,22 @@ static void change_topic(void *impl, struct weir_topic_request *request)
     weir_controller_topic(impl, request);
 }
 
+static void write_marker(void *impl, struct weir_write_marker_request *request)
+{
+    struct weir_broker *broker = impl;
+    weir_engine_write_marker(&broker->engine, request);
+}
+
+static void add_partitions(void *impl, struct weir_add_partitions_request *request)
+{
+    struct weir_broker *broker = impl;
+    weir_transactions_add(&broker->transactions, request);
+}
+
+static const struct weir_transaction_owner_ops transaction_owner_ops = {
+    .add_partitions = add_partitions,
+};
+
 static void give_producer_id(void *impl, struct weir_init_producer_request *request)
 {
     struct weir_broker *broker = impl;
@@ -151,9 +167,12 @@ int weir_broker_open(const struct weir_broker_options *options, struct weir_brok
     if (rc < 0) goto out;
     weir_group_settle_open(&broker->coordinator.settle, &broker->engine, change_topic,
                            &broker->controller);
+    broker->engine.transactions = (struct weir_transaction_owner){&transaction_owner_ops, broker};
     weir_transactions_know(&broker->transactions, (struct weir_transaction_helpers){
                                                       .init_producer = give_producer_id,
                                                       .producer_impl = broker,
+                                                      .write_marker = write_marker,
+                                                      .marker_impl = broker,
                                                   });
     rc = weir_data_directory_remember_log(&broker->engine.directory, error);
     if (rc < 0) goto out;

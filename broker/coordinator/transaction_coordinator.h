@@ -12,7 +12,7 @@ struct weir_transaction_helpers {
     /** For a producer id that nobody has had. */
     void (*init_producer)(void *impl, struct weir_init_producer_request *request);
     void *producer_impl;
-    /** For a marker in a partition. NULL: there are no transactions. */
+    /** For a marker in a partition. */
     void (*write_marker)(void *impl, struct weir_write_marker_request *request);
     void *marker_impl;
 };

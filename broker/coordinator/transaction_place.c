@@ -22,23 +22,12 @@ void weir_transaction_place_send(struct weir_transaction_coordinator *coordinato
     weir_actor_post(request->shard->actor, &request->message);
 }
 
-static const struct weir_transaction_coordinator *coordinator_of(const struct weir_request *request)
-{
-    const struct weir_engine *engine = request->shard->engine;
-    const struct weir_state_machine *machine =
-        weir_state_machines_find(&engine->state_machines, weir_text(WEIR_TRANSACTION_STATE_TOPIC));
-    return machine->impl;
-}
-
 int weir_transaction_place_check(const struct weir_transaction_request *request,
                                  struct weir_error *error)
 {
     struct weir_slice id = request->transactional_id;
     int rc = weir_serving_check(&request->request.shard->engine->serving, error);
     if (rc < 0) return rc;
-    if (coordinator_of(&request->request)->helpers.write_marker == NULL) {
-        return weir_error_set(error, WEIR_UNSUPPORTED, "this log has no transactions");
-    }
     if (id.data != NULL && id.size > 0 && id.size <= INT16_MAX) return 0;
     return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                           "a transactional id of %zu bytes; 1 to %d are allowed", id.size,

@@ -11,7 +11,7 @@
 void weir_transaction_place_send(struct weir_transaction_coordinator *coordinator,
                                  struct weir_transaction_request *request,
                                  void (*arrive)(struct weir_message *message));
-/** There: may it come in? WEIR_INVALID_ARGUMENT, WEIR_CLOSED, WEIR_OFFLINE; WEIR_UNSUPPORTED: there are no transactions. */
+/** There: may it come in? WEIR_INVALID_ARGUMENT, WEIR_CLOSED, WEIR_OFFLINE. */
 int weir_transaction_place_check(const struct weir_transaction_request *request,
                                  struct weir_error *error);
 /** Is `__transaction_state` there? */
