@@ -1,6 +1,10 @@
 #include "base/assert.h"
 #include "server/handlers/handlers.h"
 #include "server/server_internal.h"
+#include "wire/generated/add_offsets_to_txn_request.h"
+#include "wire/generated/add_offsets_to_txn_response.h"
+#include "wire/generated/add_partitions_to_txn_request.h"
+#include "wire/generated/add_partitions_to_txn_response.h"
 #include "wire/generated/alter_configs_request.h"
 #include "wire/generated/alter_configs_response.h"
 #include "wire/generated/api_versions_request.h"
@@ -27,6 +31,10 @@
 #include "wire/generated/describe_groups_response.h"
 #include "wire/generated/describe_log_dirs_request.h"
 #include "wire/generated/describe_log_dirs_response.h"
+#include "wire/generated/describe_transactions_request.h"
+#include "wire/generated/describe_transactions_response.h"
+#include "wire/generated/end_txn_request.h"
+#include "wire/generated/end_txn_response.h"
 #include "wire/generated/fetch_request.h"
 #include "wire/generated/fetch_response.h"
 #include "wire/generated/find_coordinator_request.h"
@@ -47,6 +55,8 @@
 #include "wire/generated/list_groups_response.h"
 #include "wire/generated/list_offsets_request.h"
 #include "wire/generated/list_offsets_response.h"
+#include "wire/generated/list_transactions_request.h"
+#include "wire/generated/list_transactions_response.h"
 #include "wire/generated/metadata_request.h"
 #include "wire/generated/metadata_response.h"
 #include "wire/generated/offset_commit_request.h"
@@ -138,6 +148,20 @@ static const struct weir_api apis[] = {
      .handle = weir_handle_offset_for_leader_epoch,
      .errors = ERRORS_WITHIN(offset_for_leader_epoch_response, topics,
                              offset_for_leader_topic_result, partitions, epoch_end_offset)},
+    {TYPES(add_partitions_to_txn), .announced_min = 0, .handle = weir_handle_add_partitions_to_txn,
+     .errors = {.outer = LIST(add_partitions_to_txn_response, results_by_topic_v3_and_below,
+                              add_partitions_to_txn_response_add_partitions_to_txn_topic_result),
+                .inner =
+                    LIST(add_partitions_to_txn_response_add_partitions_to_txn_topic_result,
+                         results_by_partition,
+                         add_partitions_to_txn_response_add_partitions_to_txn_partition_result),
+                .error_code =
+                    FIELD(add_partitions_to_txn_response_add_partitions_to_txn_partition_result,
+                          partition_error_code)}},
+    {TYPES(add_offsets_to_txn), .announced_min = 0, .handle = weir_handle_add_offsets_to_txn,
+     .errors = ERRORS_AT_TOP(add_offsets_to_txn_response)},
+    {TYPES(end_txn), .announced_min = 0, .handle = weir_handle_end_txn,
+     .errors = ERRORS_AT_TOP(end_txn_response)},
     {TYPES(describe_configs), .announced_min = 1, .handle = weir_handle_describe_configs,
      .errors = ERRORS_IN(describe_configs_response, results, describe_configs_result)},
     {TYPES(alter_configs), .announced_min = 0, .handle = weir_handle_alter_configs,
@@ -156,6 +180,10 @@ static const struct weir_api apis[] = {
      .errors = ERRORS_AT_TOP(offset_delete_response)},
     {TYPES(describe_cluster), .announced_min = 0, .handle = weir_handle_describe_cluster,
      .errors = ERRORS_AT_TOP(describe_cluster_response)},
+    {TYPES(describe_transactions), .announced_min = 0, .handle = weir_handle_describe_transactions,
+     .errors = ERRORS_IN(describe_transactions_response, transaction_states, transaction_state)},
+    {TYPES(list_transactions), .announced_min = 0, .handle = weir_handle_list_transactions,
+     .errors = ERRORS_AT_TOP(list_transactions_response)},
     {TYPES(consumer_group_heartbeat), .announced_min = 0,
      .handle = weir_handle_consumer_group_heartbeat,
      .errors = ERRORS_AT_TOP(consumer_group_heartbeat_response)},

@@ -6,19 +6,23 @@
  * What is served here, read off the table. It is the first thing a client asks, and how it finds out
  * how to ask it: a version that is not known here is answered in version 0 with those that are.
  *
- * Features: group.version 1 says that consumer groups of KIP-848 are served. Its lowest level is 0, which version 3
- * cannot say. Transactions announce themselves by one when they are there.
- * Sources: KIP-35, KIP-511, KIP-584, KIP-848; CLIENTS.md b.
+ * Features: group.version 1 says that consumer groups of KIP-848 are served, transaction.version 2 that transactions of
+ * KIP-890 are. Their lowest level is 0, which version 3 cannot say.
+ * Sources: KIP-35, KIP-511, KIP-584, KIP-848, KIP-890; CLIENTS.md b.
  */
-enum { GROUP_VERSION = 1, FEATURES_EPOCH = 0, LOWEST_LEVEL_FROM = 4 };
+enum { GROUP_VERSION = 1, TRANSACTION_VERSION = 2, FEATURES_EPOCH = 0, LOWEST_LEVEL_FROM = 4 };
 
 static const struct weir_wire_api_versions_response_supported_feature_key supported[] = {
     {.name = {(const uint8_t *)"group.version", 13}, .max_version = GROUP_VERSION},
+    {.name = {(const uint8_t *)"transaction.version", 19}, .max_version = TRANSACTION_VERSION},
 };
 static const struct weir_wire_api_versions_response_finalized_feature_key finalized[] = {
     {.name = {(const uint8_t *)"group.version", 13},
      .max_version_level = GROUP_VERSION,
      .min_version_level = GROUP_VERSION},
+    {.name = {(const uint8_t *)"transaction.version", 19},
+     .max_version_level = TRANSACTION_VERSION,
+     .min_version_level = TRANSACTION_VERSION},
 };
 
 static bool is_letter_or_digit(uint8_t byte)
@@ -96,10 +100,10 @@ void weir_handle_api_versions(struct weir_request_context *context)
     response.api_keys_count = count;
     response.finalized_features_epoch = FEATURES_EPOCH;
     response.finalized_features = finalized;
-    response.finalized_features_count = 1;
+    response.finalized_features_count = sizeof finalized / sizeof finalized[0];
     if (context->version >= LOWEST_LEVEL_FROM) {
         response.supported_features = supported;
-        response.supported_features_count = 1;
+        response.supported_features_count = sizeof supported / sizeof supported[0];
     }
     weir_context_reply(context, &response);
 }

@@ -4,7 +4,7 @@
 #include "wire/generated/find_coordinator_response.h"
 
 /*
- * FindCoordinator: the one broker there is looks after all groups. Transactional ids and share groups have no
+ * FindCoordinator: the one broker there is looks after all groups and all transactional ids. Share groups have no
  * coordinator yet.
  *
  * Source: CLIENTS.md b, "Metadata (3), FindCoordinator (10)".
@@ -14,16 +14,23 @@ enum { BATCHES_FROM = 4 };
 
 typedef struct weir_wire_find_coordinator_response_coordinator coordinator_row;
 
+static struct weir_outcome check_transactional_id(struct weir_request_context *context,
+                                                  struct weir_slice id)
+{
+    if (weir_authorize(context, WEIR_ACL_DESCRIBE, WEIR_ACL_TRANSACTIONAL_ID, id)) {
+        return (struct weir_outcome){0};
+    }
+    return weir_outcome_refuse(context, WEIR_WIRE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+                               "the transactional id may not be described");
+}
+
 static struct weir_outcome check_key(struct weir_request_context *context, int8_t type,
                                      struct weir_slice key)
 {
-    if (type == TRANSACTION) {
-        return weir_outcome_refuse(context, WEIR_WIRE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-                                   "this server has no transactions");
-    }
+    if (type == TRANSACTION) return check_transactional_id(context, key);
     if (type != GROUP) {
         return weir_outcome_refuse(context, WEIR_WIRE_INVALID_REQUEST,
-                                   "key type %d; 0 asks for groups", type);
+                                   "key type %d; 0 asks for groups, 1 for transactional ids", type);
     }
     if (weir_authorize(context, WEIR_ACL_DESCRIBE, WEIR_ACL_GROUP, key)) {
         return (struct weir_outcome){0};

@@ -7,6 +7,7 @@ weir_test(server_fetch_sessions SOURCES test_fetch_sessions.c DEPENDS weir_test_
 weir_test(server_offsets SOURCES test_offsets.c DEPENDS weir_test_data_stage)
 weir_test(server_group_offsets SOURCES test_group_offsets.c DEPENDS weir_test_data_stage)
 weir_test(server_groups SOURCES test_groups.c DEPENDS weir_test_data_stage)
+weir_test(server_transactions SOURCES test_transactions.c DEPENDS weir_test_data_stage)
 weir_test(server_consumer_groups SOURCES test_consumer_groups.c DEPENDS weir_test_data_stage)
 weir_test(server_group_configs SOURCES test_group_configs.c DEPENDS weir_test_data_stage)
 weir_test(server_data_path SOURCES test_data_path.c DEPENDS weir_test_server)

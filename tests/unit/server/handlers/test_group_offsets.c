@@ -489,13 +489,13 @@ find(int16_t version, int8_t type, const struct weir_slice *keys, size_t count)
     return made->answer;
 }
 
-/* This broker is the coordinator of every group; there is none of transactions and share groups. */
-START_TEST(this_broker_is_the_coordinator_of_groups)
+/* This broker is the coordinator of every group and transactional id; there is none of share groups. */
+START_TEST(this_broker_is_the_coordinator)
 {
     struct weir_slice keys[] = {weir_text("g"), weir_text("h")};
     for (int16_t version = 0; version <= 6; version++) {
         for (int8_t type = 0; type <= (version > 0 ? 2 : 0); type++) {
-            static const int16_t expected[] = {0, 53, 42};
+            static const int16_t expected[] = {0, 0, 42};
             const struct weir_wire_find_coordinator_response *answer = find(version, type, keys, 2);
             ck_assert_uint_eq(answer->coordinators_count, version < 4 ? 0 : 2);
             bool is_flat = version < 4;
@@ -504,14 +504,15 @@ START_TEST(this_broker_is_the_coordinator_of_groups)
             int32_t port = is_flat ? answer->port : answer->coordinators[1].port;
             struct weir_slice host = is_flat ? answer->host : answer->coordinators[1].host;
             ck_assert_int_eq(error_code, expected[type]);
-            ck_assert_int_eq(node, type == 0 ? WEIR_NODE_ID : -1);
-            ck_assert((port > 0) == (type == 0) && (host.size > 0) == (type == 0));
+            ck_assert_int_eq(node, type < 2 ? WEIR_NODE_ID : -1);
+            ck_assert((port > 0) == (type < 2) && (host.size > 0) == (type < 2));
             if (!is_flat) ck_assert(weir_slice_equal(answer->coordinators[1].key, keys[1]));
         }
     }
     ck_assert_uint_eq(find(6, 0, NULL, 0)->coordinators_count, 0);
     stage.forbids = true;
     ck_assert_int_eq(find(4, 0, keys, 1)->coordinators[0].error_code, 30);
+    ck_assert_int_eq(find(4, 1, keys, 1)->coordinators[0].error_code, 53);
     stage.forbids = false;
 }
 END_TEST
@@ -531,7 +532,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, all_that_a_group_has_committed_is_given);
     tcase_add_test(tests, several_groups_are_answered_together);
     tcase_add_test(tests, without_memory_nothing_is_half);
-    tcase_add_test(tests, this_broker_is_the_coordinator_of_groups);
+    tcase_add_test(tests, this_broker_is_the_coordinator);
     suite_add_tcase(suite, tests);
 }
 

@@ -258,7 +258,7 @@ static struct weir_wire_init_producer_id_response init_producer(int16_t version,
     return *(const struct weir_wire_init_producer_id_response *)call->answer;
 }
 
-/* Each producer gets an id of its own and epoch 0; what belongs to transactions is refused. */
+/* Each producer gets an id of its own and epoch 0. */
 START_TEST(producer_ids_are_given_once)
 {
     int64_t last = -1;
@@ -269,11 +269,9 @@ START_TEST(producer_ids_are_given_once)
         ck_assert_int_eq(answer.producer_epoch, 0);
         last = answer.producer_id;
     }
-    ck_assert_int_eq(init_producer(4, "transactional", -1, -1).error_code, 53);
     ck_assert_int_eq(init_producer(4, "", -1, -1).error_code, 42);
     ck_assert_int_eq(init_producer(4, NULL, 5, -1).error_code, 42);
     ck_assert_int_eq(init_producer(4, NULL, -1, 5).error_code, 42);
-    ck_assert_int_eq(init_producer(4, "x", -1, -1).producer_id, -1);
 }
 END_TEST
 
