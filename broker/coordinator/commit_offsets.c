@@ -479,7 +479,7 @@ static void show_all(struct weir_committed_request *request, const struct weir_o
         *entry = (struct weir_offset_entry){
             .partition = {.topic = weir_arena_copy(request->arena, found->topic),
                           .partition = found->partition}};
-        if (request->require_stable && found->pending_first != NULL) {
+        if (request->require_stable && found->pending.first != NULL) {
             show_unstable(entry);
         } else {
             show(entry, found, request->arena);

@@ -4,7 +4,6 @@
 #include "broker/coordinator/coordinator.h"
 #include "broker/coordinator/group_owner.h"
 #include "broker/coordinator/live_group.h"
-#include "broker/coordinator/pending_offsets.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "wire/generated/offset_commit_key.h"
@@ -21,7 +20,7 @@ static bool is_topic_gone(const struct weir_metadata_image *metadata,
                           const struct weir_committed_offset *offset)
 {
     const struct weir_topic_image *topic = weir_metadata_topic(metadata, offset->topic);
-    const struct weir_pending_offset *pending = offset->pending_last;
+    const struct weir_pending_offset *pending = offset->pending.last;
     bool is_pending_last =
         pending != NULL && (!offset->is_committed || pending->value.order > offset->value.order);
     struct weir_uuid id = is_pending_last ? pending->value.topic_id : offset->value.topic_id;
@@ -80,7 +79,7 @@ static bool is_expired(const struct weir_live_group *group,
 {
     struct weir_metadata_view *metadata = &group->offsets->partition->shard->metadata;
     /* What an open transaction has committed is being used: its marker decides (as Kafka has it). */
-    bool is_aging = offset->is_committed && offset->pending_first == NULL;
+    bool is_aging = offset->is_committed && offset->pending.first == NULL;
     int64_t expires_ms = is_aging ? expires_at_ms(group, subscription, offset) : INT64_MAX;
     if (expires_ms != INT64_MAX && wall_ms >= expires_ms) return true;
     return is_topic_gone(weir_metadata_view_look(metadata), offset);

@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/coordinator/pending_offsets.h"
 #include "wire/topic_names.h"
 #include "wire/coordinator_record.h"
 #include "wire/record_batch.h"
@@ -28,11 +27,19 @@ enum {
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
+static void drop_pending(struct weir_offsets_image *image, struct weir_pending_offset *pending)
+{
+    struct weir_committed_group *group = pending->of->group;
+    weir_assert(group->pending_count > 0);
+    group->pending_count--;
+    weir_pending_offsets_drop(&image->pending, pending);
+}
+
 static void offset_free(struct weir_offsets_image *image, struct weir_committed_offset *offset)
 {
     if (offset == NULL) return;
-    while (offset->pending_first != NULL) {
-        weir_pending_offset_drop(image, offset->pending_first);
+    while (offset->pending.first != NULL) {
+        drop_pending(image, offset->pending.first);
     }
     weir_free(offset->value.metadata);
     weir_free(offset);
@@ -113,7 +120,7 @@ static void drop_offset_if_empty(struct weir_offsets_image *image,
                                  struct weir_committed_offset *offset)
 {
     struct weir_committed_group *group = offset->group;
-    if (offset->is_committed || offset->pending_first != NULL) return;
+    if (offset->is_committed || offset->pending.first != NULL) return;
     (void)weir_map_remove(&group->offsets, offset->key);
     offset_free(image, offset);
     drop_group_if_empty(image, group);
@@ -186,7 +193,9 @@ static int remember(struct weir_offsets_image *image, int64_t producer_id,
         value.metadata != NULL ? need_offset(image, commit) : NULL;
     int rc = offset != NULL ? 0 : WEIR_NO_MEMORY;
     if (rc == 0 && producer_id >= 0) {
-        rc = weir_pending_offset_put(image, offset, producer_id, &value);
+        rc = weir_pending_offsets_put(&image->pending, &offset->pending, offset, producer_id,
+                                      &value);
+        offset->group->pending_count += rc > 0;
         if (rc < 0) drop_offset_if_empty(image, offset);
     } else if (rc == 0) {
         settle_value(offset, &value);
@@ -202,9 +211,8 @@ static int remember(struct weir_offsets_image *image, int64_t producer_id,
 void weir_offsets_image_end_transaction(struct weir_offsets_image *image, int64_t producer_id,
                                         bool is_commit)
 {
-    const struct weir_offset_transaction *transaction =
-        weir_pending_transaction(image, producer_id);
-    struct weir_pending_offset *pending = transaction != NULL ? transaction->first : NULL;
+    struct weir_pending_offset *pending =
+        weir_pending_offsets_of_transaction(&image->pending, producer_id);
     while (pending != NULL) {
         struct weir_pending_offset *next = pending->next_of_transaction;
         struct weir_committed_offset *offset = pending->of;
@@ -213,11 +221,11 @@ void weir_offsets_image_end_transaction(struct weir_offsets_image *image, int64_
             settle_value(offset, &pending->value);
             pending->value.metadata = NULL; /* the offset's now */
         }
-        weir_pending_offset_drop(image, pending);
+        drop_pending(image, pending);
         drop_offset_if_empty(image, offset);
         pending = next;
     }
-    weir_assert(weir_pending_transaction(image, producer_id) == NULL);
+    weir_assert(weir_pending_offsets_of_transaction(&image->pending, producer_id) == NULL);
 }
 
 static int decode_value(struct weir_offsets_image *image, struct weir_slice bytes,
@@ -404,7 +412,7 @@ void weir_offsets_image_init(struct weir_offsets_image *image, struct weir_budge
 {
     *image = (struct weir_offsets_image){.budget = budget};
     weir_map_init(&image->groups, budget);
-    weir_map_init(&image->transactions, budget);
+    weir_pending_offsets_init(&image->pending, budget);
     weir_arena_init(&image->scratch, budget, 4096);
 }
 
@@ -417,9 +425,8 @@ void weir_offsets_image_close(struct weir_offsets_image *image)
         (void)weir_map_remove(&image->groups, group->name);
         group_free(image, group);
     }
-    weir_assert(weir_map_count(&image->transactions) == 0);
     weir_map_close(&image->groups);
-    weir_map_close(&image->transactions);
+    weir_pending_offsets_close(&image->pending);
     weir_arena_close(&image->scratch);
     *image = (struct weir_offsets_image){0};
 }
@@ -529,7 +536,7 @@ bool weir_offsets_image_is_pending(const struct weir_offsets_image *image, struc
     const struct weir_committed_group *found = weir_map_get(&image->groups, group);
     if (found == NULL || found->pending_count == 0) return false;
     const struct weir_committed_offset *offset = find_in(found, topic, partition);
-    return offset != NULL && offset->pending_first != NULL;
+    return offset != NULL && offset->pending.first != NULL;
 }
 
 struct weir_slice weir_committed_group_value(const struct weir_committed_group *group,

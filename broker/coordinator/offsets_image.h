@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/map.h"
+#include "broker/coordinator/pending_offsets.h"
 #include "weir/error.h"
 #include "weir/record.h"
 
@@ -28,21 +29,6 @@
 #define WEIR_APPLICATION_PROTOCOL_TYPE "weir"
 #define WEIR_APPLICATION_PROTOCOL_TYPE_BEFORE "weir-streams"
 
-/** One commit's. */
-struct weir_offset_value {
-    int64_t offset;
-    int32_t leader_epoch;
-    int64_t commit_timestamp_ms;
-    int64_t expire_timestamp_ms; /* given by the commit; -1: by offsets.retention.minutes */
-    struct weir_uuid topic_id;
-    char *metadata; /* owned, NUL-terminated */
-    size_t metadata_size;
-    uint64_t order; /* in which they were folded in: that of the log */
-};
-
-struct weir_pending_offset;     /* pending_offsets.h */
-struct weir_offset_transaction; /* the same */
-
 /** Of a group's partition: what is committed, what is pending, or both. */
 struct weir_committed_offset {
     struct weir_committed_group *group;
@@ -51,8 +37,7 @@ struct weir_committed_offset {
     int32_t partition;
     bool is_committed; /* else the value says nothing */
     struct weir_offset_value value;
-    struct weir_pending_offset *pending_first; /* in order of the log; one a producer */
-    struct weir_pending_offset *pending_last;
+    struct weir_pending_list pending;
 };
 
 /** Whose an application's group is: the run of a job that committed first of all since the last one, as a member of a
@@ -80,7 +65,7 @@ struct weir_committed_group {
 struct weir_offsets_image {
     struct weir_budget *budget;
     struct weir_map groups;
-    struct weir_map transactions; /* open ones that have anything pending, by producer id */
+    struct weir_pending_offsets pending;
     uint64_t next_order;
     struct weir_arena scratch; /* of one record's decoding */
     int64_t records_skipped;   /* of types unknown to this version */

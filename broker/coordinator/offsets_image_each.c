@@ -1,5 +1,4 @@
 #include "broker/coordinator/offsets_image.h"
-#include "broker/coordinator/pending_offsets.h"
 #include "wire/record_batch.h"
 
 /* Every record of an image goes out through here, from buffers that are reused. */
@@ -37,7 +36,7 @@ static int each_value(struct each *each, const struct weir_committed_offset *off
 /* In the order of the log, so that what makes the same again takes the same for the last. */
 static int each_offset(struct each *each, const struct weir_committed_offset *offset)
 {
-    const struct weir_pending_offset *pending = offset->pending_first;
+    const struct weir_pending_offset *pending = offset->pending.first;
     bool is_out = !offset->is_committed;
     int rc = 0;
     while (rc == 0 && (pending != NULL || !is_out)) {

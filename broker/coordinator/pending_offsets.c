@@ -7,143 +7,161 @@ static struct weir_slice key_of(const int64_t *producer_id)
     return weir_slice(producer_id, sizeof *producer_id);
 }
 
-struct weir_offset_transaction *weir_pending_transaction(const struct weir_offsets_image *image,
-                                                         int64_t producer_id)
-{
-    return weir_map_get(&image->transactions, key_of(&producer_id));
-}
-
-static struct weir_offset_transaction *need_transaction(struct weir_offsets_image *image,
+static struct weir_offset_transaction *find_transaction(const struct weir_pending_offsets *pending,
                                                         int64_t producer_id)
 {
-    struct weir_offset_transaction *transaction = weir_pending_transaction(image, producer_id);
+    return weir_map_get(&pending->transactions, key_of(&producer_id));
+}
+
+static struct weir_offset_transaction *need_transaction(struct weir_pending_offsets *pending,
+                                                        int64_t producer_id)
+{
+    struct weir_offset_transaction *transaction = find_transaction(pending, producer_id);
     if (transaction != NULL) return transaction;
-    transaction = weir_alloc_zero(image->budget, sizeof *transaction);
+    transaction = weir_alloc_zero(pending->budget, sizeof *transaction);
     if (transaction == NULL) return NULL;
     transaction->producer_id = producer_id;
-    if (weir_map_add(&image->transactions, key_of(&transaction->producer_id), transaction) < 0) {
+    if (weir_map_add(&pending->transactions, key_of(&transaction->producer_id), transaction) < 0) {
         weir_free(transaction);
         return NULL;
     }
     return transaction;
 }
 
-static void drop_transaction_if_empty(struct weir_offsets_image *image,
+static void drop_transaction_if_empty(struct weir_pending_offsets *pending,
                                       struct weir_offset_transaction *transaction)
 {
-    if (transaction == NULL || transaction->first != NULL) return;
-    (void)weir_map_remove(&image->transactions, key_of(&transaction->producer_id));
+    if (transaction->first != NULL) return;
+    (void)weir_map_remove(&pending->transactions, key_of(&transaction->producer_id));
     weir_free(transaction);
 }
 
 /* ---- the two lists --------------------------------------------------------------------------- */
 
 /* The newest of its partition. */
-static void link_to_offset(struct weir_pending_offset *pending)
+static void link_to_list(struct weir_pending_offset *one)
 {
-    struct weir_committed_offset *offset = pending->of;
-    weir_assert(offset->pending_last == NULL ||
-                offset->pending_last->value.order < pending->value.order);
-    pending->previous = offset->pending_last;
-    pending->next = NULL;
-    if (pending->previous != NULL) {
-        pending->previous->next = pending;
+    struct weir_pending_list *list = one->list;
+    weir_assert(list->last == NULL || list->last->value.order < one->value.order);
+    one->previous = list->last;
+    one->next = NULL;
+    if (one->previous != NULL) {
+        one->previous->next = one;
     } else {
-        offset->pending_first = pending;
+        list->first = one;
     }
-    offset->pending_last = pending;
+    list->last = one;
 }
 
-static void unlink_from_offset(struct weir_pending_offset *pending)
+static void unlink_from_list(struct weir_pending_offset *one)
 {
-    struct weir_committed_offset *offset = pending->of;
-    if (pending->previous != NULL) {
-        pending->previous->next = pending->next;
+    struct weir_pending_list *list = one->list;
+    if (one->previous != NULL) {
+        one->previous->next = one->next;
     } else {
-        weir_assert(offset->pending_first == pending);
-        offset->pending_first = pending->next;
+        weir_assert(list->first == one);
+        list->first = one->next;
     }
-    if (pending->next != NULL) {
-        pending->next->previous = pending->previous;
+    if (one->next != NULL) {
+        one->next->previous = one->previous;
     } else {
-        weir_assert(offset->pending_last == pending);
-        offset->pending_last = pending->previous;
+        weir_assert(list->last == one);
+        list->last = one->previous;
     }
 }
 
-static void link_to_transaction(struct weir_pending_offset *pending)
+static void link_to_transaction(struct weir_pending_offset *one)
 {
-    struct weir_offset_transaction *transaction = pending->transaction;
-    pending->next_of_transaction = transaction->first;
-    if (transaction->first != NULL) transaction->first->previous_of_transaction = pending;
-    transaction->first = pending;
+    struct weir_offset_transaction *transaction = one->transaction;
+    one->next_of_transaction = transaction->first;
+    if (transaction->first != NULL) transaction->first->previous_of_transaction = one;
+    transaction->first = one;
 }
 
-static void unlink_from_transaction(struct weir_pending_offset *pending)
+static void unlink_from_transaction(struct weir_pending_offset *one)
 {
-    struct weir_pending_offset *before = pending->previous_of_transaction;
-    struct weir_pending_offset *after = pending->next_of_transaction;
+    struct weir_pending_offset *before = one->previous_of_transaction;
+    struct weir_pending_offset *after = one->next_of_transaction;
     if (before != NULL) {
         before->next_of_transaction = after;
     } else {
-        weir_assert(pending->transaction->first == pending);
-        pending->transaction->first = after;
+        weir_assert(one->transaction->first == one);
+        one->transaction->first = after;
     }
     if (after != NULL) after->previous_of_transaction = before;
 }
 
 /* ---- the door -------------------------------------------------------------------------------- */
 
-static struct weir_pending_offset *find(const struct weir_committed_offset *offset,
-                                        int64_t producer_id)
+void weir_pending_offsets_init(struct weir_pending_offsets *pending, struct weir_budget *budget)
 {
-    struct weir_pending_offset *pending = offset->pending_first;
-    while (pending != NULL && pending->transaction->producer_id != producer_id)
-        pending = pending->next;
-    return pending;
+    *pending = (struct weir_pending_offsets){.budget = budget};
+    weir_map_init(&pending->transactions, budget);
 }
 
-static struct weir_pending_offset *add(struct weir_offsets_image *image,
-                                       struct weir_committed_offset *offset, int64_t producer_id)
+void weir_pending_offsets_close(struct weir_pending_offsets *pending)
 {
-    struct weir_pending_offset *pending = weir_alloc_zero(image->budget, sizeof *pending);
+    weir_assert(weir_map_count(&pending->transactions) == 0);
+    weir_map_close(&pending->transactions);
+}
+
+static struct weir_pending_offset *find(const struct weir_pending_list *list, int64_t producer_id)
+{
+    struct weir_pending_offset *one = list->first;
+    while (one != NULL && one->transaction->producer_id != producer_id)
+        one = one->next;
+    return one;
+}
+
+/* In its transaction already, and not in its list yet. */
+static struct weir_pending_offset *add(struct weir_pending_offsets *pending, int64_t producer_id)
+{
+    struct weir_pending_offset *one = weir_alloc_zero(pending->budget, sizeof *one);
     struct weir_offset_transaction *transaction =
-        pending != NULL ? need_transaction(image, producer_id) : NULL;
+        one != NULL ? need_transaction(pending, producer_id) : NULL;
     if (transaction == NULL) {
-        weir_free(pending);
+        weir_free(one);
         return NULL;
     }
-    pending->of = offset;
-    pending->transaction = transaction;
-    link_to_transaction(pending);
-    offset->group->pending_count++;
-    return pending;
+    one->transaction = transaction;
+    link_to_transaction(one);
+    return one;
 }
 
-int weir_pending_offset_put(struct weir_offsets_image *image, struct weir_committed_offset *offset,
-                            int64_t producer_id, const struct weir_offset_value *value)
+int weir_pending_offsets_put(struct weir_pending_offsets *pending, struct weir_pending_list *list,
+                             struct weir_committed_offset *of, int64_t producer_id,
+                             const struct weir_offset_value *value)
 {
-    struct weir_pending_offset *pending = find(offset, producer_id);
-    if (pending != NULL) {
-        unlink_from_offset(pending);
-        weir_free(pending->value.metadata);
+    struct weir_pending_offset *one = find(list, producer_id);
+    bool is_new = one == NULL;
+    if (is_new) {
+        one = add(pending, producer_id);
+        if (one == NULL) return WEIR_NO_MEMORY;
     } else {
-        pending = add(image, offset, producer_id);
-        if (pending == NULL) return WEIR_NO_MEMORY;
+        unlink_from_list(one);
+        weir_free(one->value.metadata);
     }
-    pending->value = *value;
-    link_to_offset(pending);
-    return 0;
+    one->of = of;
+    one->list = list;
+    one->value = *value;
+    link_to_list(one);
+    return is_new;
 }
 
-void weir_pending_offset_drop(struct weir_offsets_image *image, struct weir_pending_offset *pending)
+void weir_pending_offsets_drop(struct weir_pending_offsets *pending,
+                               struct weir_pending_offset *one)
 {
-    struct weir_offset_transaction *transaction = pending->transaction;
-    weir_assert(pending->of->group->pending_count > 0);
-    pending->of->group->pending_count--;
-    unlink_from_offset(pending);
-    unlink_from_transaction(pending);
-    drop_transaction_if_empty(image, transaction);
-    weir_free(pending->value.metadata);
-    weir_free(pending);
+    struct weir_offset_transaction *transaction = one->transaction;
+    unlink_from_list(one);
+    unlink_from_transaction(one);
+    drop_transaction_if_empty(pending, transaction);
+    weir_free(one->value.metadata);
+    weir_free(one);
+}
+
+struct weir_pending_offset *
+weir_pending_offsets_of_transaction(const struct weir_pending_offsets *pending, int64_t producer_id)
+{
+    const struct weir_offset_transaction *transaction = find_transaction(pending, producer_id);
+    return transaction != NULL ? transaction->first : NULL;
 }
