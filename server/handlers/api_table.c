@@ -71,6 +71,8 @@
 #include "wire/generated/produce_response.h"
 #include "wire/generated/sync_group_request.h"
 #include "wire/generated/sync_group_response.h"
+#include "wire/generated/txn_offset_commit_request.h"
+#include "wire/generated/txn_offset_commit_response.h"
 
 /*
  * What is served, in order of key. Versions come from the schemas; ApiVersions is read off these
@@ -162,6 +164,9 @@ static const struct weir_api apis[] = {
      .errors = ERRORS_AT_TOP(add_offsets_to_txn_response)},
     {TYPES(end_txn), .announced_min = 0, .handle = weir_handle_end_txn,
      .errors = ERRORS_AT_TOP(end_txn_response)},
+    {TYPES(txn_offset_commit), .announced_min = 0, .handle = weir_handle_txn_offset_commit,
+     .errors = ERRORS_WITHIN(txn_offset_commit_response, topics, txn_offset_commit_response_topic,
+                             partitions, txn_offset_commit_response_partition)},
     {TYPES(describe_configs), .announced_min = 1, .handle = weir_handle_describe_configs,
      .errors = ERRORS_IN(describe_configs_response, results, describe_configs_result)},
     {TYPES(alter_configs), .announced_min = 0, .handle = weir_handle_alter_configs,

@@ -21,6 +21,7 @@ void weir_handle_describe_groups(struct weir_request_context *context);
 void weir_handle_list_config_resources(struct weir_request_context *context);
 void weir_handle_list_groups(struct weir_request_context *context);
 void weir_handle_delete_groups(struct weir_request_context *context);
+void weir_handle_txn_offset_commit(struct weir_request_context *context);
 void weir_handle_offset_delete(struct weir_request_context *context);
 void weir_handle_consumer_group_heartbeat(struct weir_request_context *context);
 void weir_handle_consumer_group_describe(struct weir_request_context *context);

@@ -17,7 +17,8 @@
  *                     └──────────────── next group <──────────────┘
  *
  * Groups are asked for one after the other, for what they give goes into the one arena of the request. What is
- * asked for in versions 1 to 7 is one group among groups here.
+ * asked for in versions 1 to 7 is one group among groups here. From version 7 on a client may want stable offsets only:
+ * one that an open transaction commits too is told as that, and asked for again (KIP-447).
  *
  * Source: CLIENTS.md b, "OffsetFetch (9)".
  */
@@ -102,6 +103,12 @@ static group_row *row_of(const struct offset_fetch *fetch)
     return &fetch->rows[fetch->index];
 }
 
+static bool requires_stable(const struct offset_fetch *fetch)
+{
+    const struct weir_wire_offset_fetch_request *request = fetch->context->request;
+    return request->require_stable;
+}
+
 static void end_group(struct offset_fetch *fetch, int16_t error_code)
 {
     row_of(fetch)->error_code = error_code;
@@ -137,6 +144,7 @@ static partition_row none_of(int32_t partition)
 static void take_offset(partition_row *row, const struct weir_offset_entry *entry,
                         const struct weir_topic_info *topic)
 {
+    if (entry->is_unstable) row->error_code = WEIR_WIRE_UNSTABLE_OFFSET_COMMIT;
     if (topic->rc != 0 || entry->offset < 0) return;
     if (!weir_uuid_equal(entry->topic_id, topic->id)) return;
     row->committed_offset = entry->offset;
@@ -208,6 +216,7 @@ static void ask_partitions(struct weir_request *request)
         .entry_count = at,
         .member_id = asked_of(fetch)->member_id,
         .member_epoch = asked_of(fetch)->member_epoch,
+        .require_stable = requires_stable(fetch),
     };
     weir_broker_committed(context->broker, &fetch->committed);
 }
@@ -318,7 +327,7 @@ static bool add_topic(struct offset_fetch *fetch, const struct weir_topic_info *
         const struct weir_offset_entry *entry = &fetch->committed.entries[i];
         rows[count] = none_of(entry->partition.partition);
         take_offset(&rows[count], entry, topic);
-        count += rows[count].committed_offset >= 0;
+        count += rows[count].committed_offset >= 0 || rows[count].error_code != 0;
     }
     *row = (topic_row){topic->name, topic->id, rows, count};
     return count > 0;
@@ -375,6 +384,7 @@ static void begin_all(struct offset_fetch *fetch)
         .arena = &context->arena,
         .member_id = asked_of(fetch)->member_id,
         .member_epoch = asked_of(fetch)->member_epoch,
+        .require_stable = requires_stable(fetch),
     };
     weir_broker_committed(context->broker, &fetch->committed);
 }
