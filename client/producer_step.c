@@ -11,7 +11,7 @@
  * overtakes it. An answer takes its batch out of the queue or makes it ready again, in its place.
  *
  * Behind a hole nothing is sent until all that is on its way has answered. Then the epoch is raised and the
- * queue numbered anew; at the last epoch all of it fails.
+ * queue numbered anew; at the last epoch all of it fails. In a transaction all of it fails at once.
  */
 enum {
     DELIVERY_TIMEOUT_MS = 120000, /* delivery.timeout.ms */
@@ -42,6 +42,8 @@ void weir_producer_queue_check(const struct weir_producer_queue *queue)
     weir_assert(queue->in_flight >= 0 && queue->in_flight <= WEIR_PRODUCER_IN_FLIGHT_MAX);
     weir_assert(queue->in_flight == 0 || queue->first != NULL);
     weir_assert(queue->is_idempotent || !queue->has_hole);
+    weir_assert(!queue->is_transactional || (queue->is_idempotent && !queue->has_hole));
+    weir_assert(queue->is_transactional || queue->failure == 0);
 }
 
 /* ---- the queue ------------------------------------------------------------------------------- */
@@ -109,12 +111,11 @@ static void raise_epoch(struct weir_producer_queue *queue, struct weir_producer_
     update->renumbers = true;
 }
 
-/* 32767 batches of this partition have failed for good: there is no higher epoch to go on with. */
-static void fail_all(struct weir_producer_queue *queue, struct weir_producer_update *update)
+static void fail_all(struct weir_producer_queue *queue, int rc, struct weir_producer_update *update)
 {
     weir_assert(queue->in_flight == 0); /* none is still to be answered */
     update->over = queue->first;
-    update->rc = WEIR_PRODUCER_FENCED;
+    update->rc = rc;
     for (struct weir_queued_batch *batch = queue->first; batch != NULL; batch = batch->next) {
         weir_producer_batch_move(batch, queue->topic, WEIR_BATCH_DONE);
     }
@@ -143,10 +144,16 @@ static void submit_ready(struct weir_producer_queue *queue, struct weir_mono now
 static void turn(struct weir_producer_queue *queue, struct weir_mono now,
                  struct weir_producer_update *update)
 {
+    bool is_broken = queue->has_hole || queue->failure != 0;
+    if (is_broken && queue->in_flight > 0) return;
+    if (queue->failure != 0) {
+        fail_all(queue, queue->failure, update);
+        return;
+    }
     if (queue->has_hole) {
-        if (queue->in_flight > 0) return;
         if (queue->epoch == INT16_MAX) {
-            fail_all(queue, update);
+            /* 32767 batches of this partition have failed for good: there is no higher epoch. */
+            fail_all(queue, WEIR_PRODUCER_FENCED, update);
             return;
         }
         raise_epoch(queue, update);
@@ -162,6 +169,7 @@ static bool may_retry(const struct weir_producer_queue *queue,
                       const struct weir_queued_batch *batch, int rc, struct weir_mono now)
 {
     if (!queue->is_answered || now.ns >= batch->expires.ns) return false;
+    if (queue->failure != 0) return false;
     if (weir_code_action(rc) == WEIR_ACTION_RETRY) return true;
     return rc == WEIR_OUT_OF_ORDER_SEQUENCE && (queue->first != batch || queue->has_hole);
 }
@@ -179,11 +187,34 @@ static void answered(struct weir_producer_queue *queue, const struct weir_produc
         return;
     }
     if (event->rc >= 0) queue->was_accepted = true;
-    if (event->rc < 0 && queue->is_idempotent) queue->has_hole = true;
+    if (event->rc < 0 && queue->is_transactional) {
+        if (queue->failure == 0) queue->failure = event->rc;
+    } else if (event->rc < 0 && queue->is_idempotent) {
+        queue->has_hole = true;
+    }
     remove(queue, batch);
     weir_producer_batch_move(batch, queue->topic, WEIR_BATCH_DONE);
     update->over = batch;
     update->rc = event->rc;
+}
+
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+static void fail(struct weir_producer_queue *queue, int rc)
+{
+    weir_assert(queue->is_transactional && rc < 0);
+    if (queue->failure == 0) queue->failure = rc;
+}
+
+/* Sequences begin anew with each epoch, and so does what the log knows of them. */
+static void renew(struct weir_producer_queue *queue, int16_t epoch)
+{
+    weir_assert(queue->is_transactional && epoch >= 0);
+    weir_assert(queue->first == NULL && queue->in_flight == 0);
+    queue->epoch = epoch;
+    queue->next_sequence = 0;
+    queue->was_accepted = false;
+    queue->failure = 0;
 }
 
 void weir_producer_step(struct weir_producer_queue *queue, const struct weir_producer_event *event,
@@ -203,6 +234,12 @@ void weir_producer_step(struct weir_producer_queue *queue, const struct weir_pro
         break;
     case WEIR_PRODUCER_ANSWERED:
         answered(queue, event, update);
+        break;
+    case WEIR_PRODUCER_FAILED:
+        fail(queue, event->rc);
+        break;
+    case WEIR_PRODUCER_RENEWED:
+        renew(queue, event->epoch);
         break;
     }
     weir_producer_queue_check(queue);

@@ -31,6 +31,9 @@
  * the second batch for the first. A batch that failed for good leaves a hole that the log would
  * never accept: the partition's epoch is raised and those behind it are numbered from 0 again
  * (KIP-360). Without idempotence one batch is in flight, so that a retry can't be overtaken.
+ *
+ * Within a transaction epochs are the coordinator's. A batch that failed for good takes all behind it with it, for the
+ * transaction will be aborted; the queue begins anew with the next one's epoch.
  */
 enum weir_producer_batch_state {
     WEIR_BATCH_FREE,
@@ -53,15 +56,17 @@ struct weir_queued_batch {
     struct weir_mono expires;             /* no retry after this */
 };
 
-/** A partition's sealed batches whose fate is open. Zeroed, but for the first three. */
+/** A partition's sealed batches whose fate is open. Zeroed, but for the first four. */
 struct weir_producer_queue {
     const char *topic;               /* for what a wrong move says */
     bool is_idempotent;              /* batches carry a sequence */
     bool is_answered;                /* with acks: what fails may be sent again */
+    bool is_transactional;           /* what it sends is in transactions */
     struct weir_queued_batch *first; /* READY and IN_FLIGHT, in order of sequence */
     struct weir_queued_batch *last;
     bool was_accepted; /* the log knows our sequences here */
     bool has_hole;     /* a batch failed for good: raise the epoch before sending on */
+    int failure;       /* of the transaction: what is queued fails with it. 0: none */
     int16_t epoch;
     int32_t next_sequence;
     uint64_t next_number;
@@ -72,6 +77,8 @@ enum weir_producer_event_type {
     WEIR_PRODUCER_SEALED,   /* `batch`, which is open, with the queue's next sequence */
     WEIR_PRODUCER_TURN,     /* time has passed, or there may be room */
     WEIR_PRODUCER_ANSWERED, /* `batch`, which is in flight, with `rc` */
+    WEIR_PRODUCER_FAILED,   /* nothing more of the transaction is to be sent, for `rc` */
+    WEIR_PRODUCER_RENEWED,  /* the transaction is another one: `epoch`; the queue is empty */
 };
 
 struct weir_producer_event {
@@ -79,6 +86,7 @@ struct weir_producer_event {
     struct weir_mono now;
     struct weir_queued_batch *batch;
     int rc;
+    int16_t epoch;
 };
 
 /** What is to be done, from top to bottom. */

@@ -38,7 +38,7 @@ static void begin(bool is_idempotent, bool is_answered)
 }
 
 struct row {
-    char event; /* s: seal, t: a turn, a: answer */
+    char event; /* s: seal, t: a turn, a: answer, f: failed, r: renewed, `batch` being the epoch */
     int batch;
     int64_t at_ms;
     int rc;
@@ -60,7 +60,10 @@ static void step(const struct row *row, struct weir_producer_update *update)
         .now = at(row->at_ms), .batch = &batches[row->batch], .rc = row->rc};
     event.type = row->event == 's'   ? WEIR_PRODUCER_SEALED
                  : row->event == 't' ? WEIR_PRODUCER_TURN
+                 : row->event == 'f' ? WEIR_PRODUCER_FAILED
+                 : row->event == 'r' ? WEIR_PRODUCER_RENEWED
                                      : WEIR_PRODUCER_ANSWERED;
+    event.epoch = (int16_t)row->batch;
     weir_producer_step(&queue, &event, update);
 }
 
@@ -292,6 +295,62 @@ START_TEST(without_acks_nothing_is_tried_again)
 }
 END_TEST
 
+static void begin_transaction(void)
+{
+    begin(true, true);
+    queue.is_transactional = true;
+    const struct row rows[] = {{'r', 3, 0, 0, ""}};
+    TELL(rows);
+}
+
+/* What failed for good takes with it all that waits, once what is on its way has answered, however that may go; no epoch is
+ * raised. With the next transaction the queue begins anew. */
+START_TEST(a_failure_within_a_transaction_takes_all_with_it)
+{
+    begin_transaction();
+    const struct row rows[] = {
+        {'s', 0, 0, 0, ""},
+        {'t', 0, 0, 0, "> 0"},
+        {'a', 0, 1, 0, "= 0"},
+        {'s', 1, 1, 0, ""},
+        {'s', 2, 1, 0, ""},
+        {'s', 3, 1, 0, ""},
+        {'t', 0, 1, 0, "> 1 2 3"},
+        {'s', 4, 1, 0, ""},
+        {'a', 1, 2, WEIR_TOO_LARGE, "= 1"},
+        {'t', 0, 2, 0, ""},
+        {'a', 2, 3, WEIR_OUT_OF_ORDER_SEQUENCE, "= 2"},
+        {'a', 3, 4, WEIR_NO_MEMORY, "= 3"},
+        {'t', 0, 4, 0, "= 4"},
+        {'s', 5, 5, 0, ""},
+        {'t', 0, 5, 0, "= 5"},
+        {'r', 4, 6, 0, ""},
+        {'s', 6, 7, 0, ""},
+        {'t', 0, 7, 0, "> 6"},
+    };
+    TELL(rows);
+    ck_assert_int_eq(queue.epoch, 4);
+    ck_assert_int_eq(batches[6].sequence, 0);
+}
+END_TEST
+
+/* An abort: what has not been sent is not, and what is on its way is waited for. */
+START_TEST(what_is_aborted_is_not_sent)
+{
+    begin_transaction();
+    const struct row rows[] = {
+        {'s', 0, 0, 0, ""},    {'s', 1, 0, 0, ""},
+        {'t', 0, 0, 0, "> 0"}, {'f', 0, 1, WEIR_TRANSACTION_ABORTABLE, ""},
+        {'t', 0, 1, 0, ""},    {'a', 0, 2, 0, "= 0"},
+    };
+    TELL(rows);
+    struct weir_producer_update update;
+    step(&(struct row){'t', 0, 3, 0, ""}, &update);
+    ck_assert_ptr_eq(update.over, &batches[1]);
+    ck_assert_int_eq(update.rc, WEIR_TRANSACTION_ABORTABLE);
+}
+END_TEST
+
 /* ---- moves and wrong orders ------------------------------------------------------------------ */
 
 static const enum weir_producer_batch_state road[5][4] = {
@@ -437,6 +496,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, out_of_order_at_the_front_is_final);
     tcase_add_test(tests, without_idempotence_one_is_on_its_way);
     tcase_add_test(tests, without_acks_nothing_is_tried_again);
+    tcase_add_test(tests, a_failure_within_a_transaction_takes_all_with_it);
+    tcase_add_test(tests, what_is_aborted_is_not_sent);
     tcase_add_test(tests, the_moves_of_the_drawing_are_taken);
     tcase_add_test(tests, order_and_count_hold_under_any_answers);
     if (weir_test_forks()) {
