@@ -118,15 +118,20 @@ def java(build):
     version = text_of("java/pom.xml", r"<kafka.version>(.*)</kafka.version>")
     libs = java_libs(build, "java", "pom.xml")
     call(["javac", "-d", libs, "-cp", f"{libs}/*", f"{HERE}/java/Clients.java", f"{HERE}/java/Member.java",
-          f"{HERE}/java/Transactor.java"])
+          f"{HERE}/java/Transactor.java", f"{HERE}/java/Streamer.java"])
     run = ["java", "-cp", f"{libs}:{libs}/*"]
     return [
         Row("Java", version, "write, read, administer", [*run, "Clients", "{broker}"]),
-        Row("kafka-dump-log", version, "our segments", [f"{HERE}/dump_log.sh", libs, "{data}"]),
         *group_rows("Java", version, [*run, "Member"], [EAGER, COOPERATIVE, STATIC, NEXT, NEXT_STATIC]),
         Row("kafka-consumer-groups, kafka-groups, kafka-console-consumer, kafka-verifiable-consumer", version,
             "every action on groups", [PYTHON, f"{HERE}/groups/tools.py", "--broker", "{broker}", "--jars", libs]),
         transaction_row("Java", version, [*run, "Transactor"], feature=f"{TRANSACTIONS} (version 2)"),
+        Row("kafka-transactions, transactional-message-copier, kafka-producer-perf-test, kafka-console-consumer", version,
+            "every action on transactions",
+            [PYTHON, f"{HERE}/transactions/tools.py", "--broker", "{broker}", "--jars", libs]),
+        Row("Kafka Streams", version, "transactions: a count and a join, exactly_once_v2, killed four times",
+            [PYTHON, f"{HERE}/streams/scenario.py", "--broker", "{broker}", "--jars", libs]),
+        Row("kafka-dump-log", version, "our segments", [f"{HERE}/dump_log.sh", libs, "{data}"]),
     ]
 
 

@@ -19,53 +19,11 @@ import time
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from kafka_tools import TIMEOUT, Tools, rows  # noqa: E402
+
 PARTITIONS, OLD, NEW = 3, 30, 10
 SPACING_S = 600
-TIMEOUT = 60
-TOOLS = {
-    "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-    "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
-    "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
-    "kafka-verifiable-consumer": "org.apache.kafka.tools.VerifiableConsumer",
-}
-
-
-class Tools:
-    def __init__(self, options):
-        self.broker, self.jars = options.broker, options.jars
-        self.claims = 0
-
-    def command(self, tool, *words):
-        return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", self.jars + "/*", TOOLS[tool],
-                "--bootstrap-server", self.broker, *words]
-
-    def run(self, tool, *words):
-        done = subprocess.run(self.command(tool, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT)
-        return "\n".join(line for line in done.stdout.splitlines() if "SLF4J" not in line)
-
-    def groups(self, *words):
-        return self.run("kafka-consumer-groups", *words)
-
-    def claim(self, what, is_so, got):
-        if not is_so:
-            sys.exit(f"not ok - {what}; got:\n{got}")
-        self.claims += 1
-        print(f"ok {self.claims} - {what}", flush=True)
-
-    def same(self, what, expected, got, output=""):
-        self.claim(what, expected == got, f"{got!r}, expected was {expected!r}\n{output}")
-
-
-def rows(output, *columns):
-    """Of the table whose head has these columns: a row as a dict by column. A cell may hold no blank."""
-    lines = output.splitlines()
-    at = next((i for i, line in enumerate(lines) if all(column in line.split() for column in columns)), None)
-    if at is None:
-        return []
-    head = lines[at].split()
-    cells = (line.split() for line in lines[at + 1:])
-    return [dict(zip(head, line)) for line in cells if len(line) == len(head)]
 
 
 def offsets_of(output, topic, column="CURRENT-OFFSET"):
