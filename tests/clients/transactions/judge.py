@@ -26,7 +26,8 @@ What a transaction may become:
 
 Who reads committed sees records of committing, committed and unknown ones alone, nothing behind an open one,
 and in the end each committed one whole and each unknown one whole or not at all. The others see all that is
-acknowledged, once. What the copiers wrote is what lies below their committed offsets, no more and no less.
+acknowledged, once, in an order in which it can have been sent. What the copiers wrote is what lies below their
+committed offsets, no more and no less.
 
 usage: judge.py [--expect FAULT] FILE ...       exit 0: no fault, or just that one"""
 import json
@@ -63,7 +64,8 @@ class Reader:
         self.isolation = isolation
         self.next = {}     # (topic, partition): offset
         self.seen = set()  # (topic, number)
-        self.newest = {}   # (topic, partition, transaction): number
+        self.newest = {}   # (topic, partition, transaction): turn
+        self.begun = {}    # (topic, partition): when the last sent of its records was sent
         self.is_at_end = False
 
 
@@ -73,6 +75,9 @@ class Judge:
         self.senders = {}  # (topic, number): transaction
         self.current = {}  # member: transaction
         self.fenced = set()  # members
+        self.time = 0  # lines so far
+        self.sent_at, self.acknowledged_at = {}, {}  # (topic, number): time
+        self.turns = {}  # (topic, number): how many were sent before
         self.zombie_records = set()  # (topic, number), sent by who was fenced
         self.readers = {}
         self.numbers = {}  # (topic, partition, offset): number
@@ -80,6 +85,7 @@ class Judge:
         self.offsets = {}  # the copiers' group's, by partition
 
     def step(self, line):
+        self.time += 1
         getattr(self, "on_" + line["event"])(line["member"], line)
 
     # ---- writers ----
@@ -94,12 +100,17 @@ class Judge:
             record = line["topic"], number
             transaction.records[record] = partition
             self.senders[record] = transaction
+            self.sent_at[record] = self.time
+            self.turns[record] = len(self.turns)
             if member in self.fenced:
                 self.zombie_records.add(record)
         transaction.is_sent = False
 
     def on_sent(self, member, line):
-        self.transactions[line["transaction"]].is_sent = True
+        transaction = self.transactions[line["transaction"]]
+        transaction.is_sent = True
+        for record in transaction.records:
+            self.acknowledged_at.setdefault(record, self.time)
 
     def on_offsets(self, member, line):
         self.transactions[line["transaction"]].offsets = {int(p): o for p, o in line["offsets"].items()}
@@ -187,12 +198,15 @@ class Judge:
             raise Fault("zombie-write", f"{where}, of {transaction}, sent when {transaction.member} was fenced")
         if offset < reader.next.get(log, 0):
             raise Fault("read-again", f"{where} after {reader.next[log] - 1}")
-        newest = reader.newest.get((log, transaction.number), -1)
-        if record[1] <= newest:
-            raise Fault("reordered-records", f"{where} after {newest} of {transaction}")
+        turn = self.turns[record]
+        if turn <= reader.newest.get((log, transaction.number), -1):
+            raise Fault("reordered-records", f"{where} after what {transaction} sent later")
+        if self.acknowledged_at.get(record, self.time) < reader.begun.get(log, 0):
+            raise Fault("reordered-records", f"{where}, behind what was sent when it was acknowledged already")
         if reader.isolation == "read_committed":
             self.committed_record(where, log, offset, transaction)
-        reader.newest[log, transaction.number] = record[1]
+        reader.newest[log, transaction.number] = turn
+        reader.begun[log] = max(reader.begun.get(log, 0), self.sent_at[record])
         reader.next[log] = offset + 1
         reader.seen.add(record)
 
