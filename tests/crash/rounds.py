@@ -45,15 +45,18 @@ class Server:
         os.mkdir(self.disk)
         os.mkdir(self.store)
 
-    def spawn(self, lies=False):
+    def environment(self, lies):
         environment = dict(os.environ)
         if self.options.shim:
             environment.update(LD_PRELOAD=self.options.shim, WEIR_POWER_ROOT=self.disk,
                                WEIR_POWER_STORE=self.store, WEIR_SHIM_LIE="1" if lies else "0")
+        return environment
+
+    def spawn(self, lies=False):
         self.process = subprocess.Popen(
             [self.options.weir, "server", "--data", self.disk + "/data", "--listen", self.address,
              "--set", "auto.create.topics.enable=false"],
-            env=environment, stdout=subprocess.PIPE, stderr=self.log)
+            env=self.environment(lies), stdout=subprocess.PIPE, stderr=self.log)
 
     def wait_ready(self):
         began, said = time.monotonic(), b""
