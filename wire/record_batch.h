@@ -250,6 +250,34 @@ struct weir_batch_recompress {
 int weir_batch_recompress(struct weir_slice batch, const struct weir_batch_recompress *options,
                           struct weir_buffer *to, struct weir_error *error);
 
+/**
+ * Append to `to` what a compaction leaves of `batch`: the records that `keeps` names, with the offsets that they
+ * have, in the codec that they have. First and last offset, producer, epoch and sequence of the batch stay;
+ * its largest timestamp is that of what is left. Of a batch that loses nothing the bytes stay as they are.
+ *
+ * A batch that keeps a tombstone (a record without a value) and has no delete horizon is given one (KIP-534): attribute bit
+ * 0x40 says that the base timestamp is the time from which on its tombstones may go. Records keep their times: the
+ * deltas are written anew. So it is with a marker (`is_dated`) that nothing is left of.
+ *
+ * Errors: what weir_batch_reader gives, WEIR_NO_MEMORY. `to` keeps its size on failure.
+ */
+struct weir_batch_filter {
+    bool (*keeps)(void *context, const struct weir_record *record); /* NULL: all of them */
+    void *context;
+    bool keeps_empty;   /* where no record is left, the header alone stays; else nothing does */
+    bool is_dated;      /* a horizon is due, whatever the records are */
+    int64_t horizon_ms; /* the one to give; WEIR_NO_TIMESTAMP: none */
+    int level;
+    struct weir_buffer *plain;   /* the caller's, for reuse: the records unpacked … */
+    struct weir_buffer *records; /* … and those that stay */
+    /* given */
+    int32_t kept_count;
+    int32_t kept_tombstones;
+    bool is_changed;
+};
+int weir_batch_filter(struct weir_slice batch, struct weir_batch_filter *filter,
+                      struct weir_buffer *to, struct weir_error *error);
+
 /** Control records (markers): key {version 0, type}, value {version 0, coordinator epoch}. */
 enum weir_control_type {
     WEIR_CONTROL_ABORT = 0,
