@@ -15,12 +15,17 @@
  * shown as a classic one: the first Empty, the second Stable and without members, for its jobs are none.
  *
  * A deletion takes back what the image has, also what is pending of open transactions: it waits until nothing of the
- * group is on its way any more, so that nothing is left behind, and takes it all back in one batch.
+ * group is on its way any more, so that nothing is left behind, and takes it all back in one batch; of a group with very
+ * many offsets in several, of which the last one takes the group. A crash in between leaves a group with fewer offsets.
  */
 
-enum { DELETIONS_MAX = 100000 }; /* of offsets, in one request; as many as one commit may have */
+enum {
+    DELETIONS_MAX = 100000, /* of offsets, in one request; as many as one commit may have */
+    PIECE_BYTES = 16 << 20, /* of a group's offsets, in one batch of the 64 MiB that may be */
+};
 
 static const char APPLICATION_STATE[] = "Stable";
+static const char UNKNOWN_STATE[] = "Unknown"; /* Kafka's clients know that there is such a one */
 
 static void send(struct weir_coordinator *coordinator, struct weir_group_request *request,
                  void (*arrive)(struct weir_message *message))
@@ -160,20 +165,29 @@ static void list_live(struct listing *listing, const struct weir_live_group *gro
     list_one(listing, group->name, weir_live_group_state_name(group), protocol_type, group->type);
 }
 
-static int list_committed(struct weir_offsets_partition *offsets, struct listing *listing,
-                          const struct weir_committed_group *committed, struct weir_error *error)
+static void list_committed(struct weir_offsets_partition *offsets, struct listing *listing,
+                           const struct weir_committed_group *committed)
 {
     struct weir_live_group *group = NULL;
     if (weir_group_is_owned(offsets, committed->name)) {
         list_one(listing, committed->name, weir_text(APPLICATION_STATE),
                  weir_text(WEIR_APPLICATION_PROTOCOL_TYPE), WEIR_GROUP_CLASSIC);
-        return 0;
+        return;
     }
-    int rc = weir_live_group_find(offsets, committed->name, WEIR_GROUP_UNKNOWN, &group, error);
-    if (rc != 0) return rc < 0 ? rc : 0; /* one that is over is not there any more */
-    list_live(listing, group);
-    weir_live_group_settle(group);
-    return 0;
+    bool has_only_offsets = weir_map_get(&offsets->live, committed->name) == NULL &&
+                            weir_map_count(&committed->records) == 0;
+    if (has_only_offsets) { /* as a live one would say, which is not made for it */
+        list_one(listing, committed->name, weir_text("Empty"), weir_text(""), WEIR_GROUP_CLASSIC);
+        return;
+    }
+    int rc = weir_live_group_find(offsets, committed->name, WEIR_GROUP_UNKNOWN, &group, NULL);
+    if (rc < 0) { /* damaged, or no memory now: the others are listed all the same */
+        list_one(listing, committed->name, weir_text(UNKNOWN_STATE), weir_text(""),
+                 WEIR_GROUP_UNKNOWN);
+    } else if (rc == 0) { /* one that is over is not there any more */
+        list_live(listing, group);
+        weir_live_group_settle(group);
+    }
 }
 
 static int list(struct weir_offsets_partition *offsets, struct weir_list_groups_request *request,
@@ -189,18 +203,16 @@ static int list(struct weir_offsets_partition *offsets, struct weir_list_groups_
     size_t count = weir_map_count(groups) + weir_map_count(&offsets->live);
     request->groups = weir_arena_array(request->base.arena, count + 1, sizeof *request->groups);
     listing.capacity = request->groups != NULL ? count : 0;
-    while (rc == 0 && (committed = weir_map_next(groups, &at)) != NULL) {
-        rc = list_committed(offsets, &listing, committed, error);
+    while ((committed = weir_map_next(groups, &at)) != NULL) {
+        list_committed(offsets, &listing, committed);
     }
     at = 0;
-    while (rc == 0 && (group = weir_map_next(&offsets->live, &at)) != NULL) {
+    while ((group = weir_map_next(&offsets->live, &at)) != NULL) {
         bool is_listed = weir_offsets_image_group(&offsets->image, group->name) != NULL;
         if (!is_listed && !group->is_over) list_live(&listing, group);
     }
-    if (rc == 0 && weir_arena_failed(request->base.arena)) {
-        rc = weir_error_set(error, WEIR_NO_MEMORY, "list groups");
-    }
-    return rc;
+    if (!weir_arena_failed(request->base.arena)) return 0;
+    return weir_error_set(error, WEIR_NO_MEMORY, "list groups");
 }
 
 static void list_stage(struct weir_partition *partition, struct weir_request *request)
@@ -268,15 +280,19 @@ static int find_for_deletion(struct weir_partition *partition, struct weir_group
 
 /* ---- delete a group -------------------------------------------------------------------------- */
 
+/* 1: there are more. */
 static int take_back_offsets(struct weir_offsets_partition *offsets, struct weir_slice name,
                              struct weir_group_update *update)
 {
     const struct weir_committed_group *committed = weir_offsets_image_group(&offsets->image, name);
     const struct weir_committed_offset *offset;
     size_t at = 0;
+    size_t bytes = 0;
     int rc = 0;
     while (rc == 0 && committed != NULL &&
            (offset = weir_map_next(&committed->offsets, &at)) != NULL) {
+        bytes += weir_committed_offset_key_size(offset);
+        if (bytes > PIECE_BYTES && update->record_count > 0) return 1;
         rc = take_back(update, name, offset->topic, offset->partition);
     }
     return rc;
@@ -300,6 +316,7 @@ static void delete_group(struct weir_live_group *group, struct weir_group_reques
     }
     weir_live_group_begin(group, &update);
     int rc = take_back_offsets(group->offsets, request->group, &update);
+    request->is_asked_again = rc > 0;
     if (rc == 0) rc = weir_live_group_take_back(group, &update, error);
     if (rc < 0) {
         (void)weir_error_set(error, (enum weir_code)rc, "delete a group");
@@ -307,7 +324,7 @@ static void delete_group(struct weir_live_group *group, struct weir_group_reques
     } else {
         weir_group_answer_durable(&update, request, 0);
     }
-    weir_live_group_take(group, &update, rc);
+    weir_live_group_take(group, &update, rc < 0 ? rc : 0);
 }
 
 static void delete_stage(struct weir_partition *partition, struct weir_request *request)

@@ -9,8 +9,9 @@
 #include "wire/generated/offset_commit_key.h"
 
 enum {
-    GROUPS_MAX = 200,   /* that are looked at in one turn */
-    OFFSETS_MAX = 5000, /* of one group that go in one sweep: what is left goes in the next */
+    GROUPS_MAX = 200,     /* that are looked at in one turn */
+    OFFSETS_MAX = 5000,   /* of one group that go in one sweep: what is left goes in the next */
+    BYTES_MAX = 16 << 20, /* of these, where a group has a long name: a batch may have 64 MiB */
 };
 
 /* ---- one offset ------------------------------------------------------------------------------ */
@@ -96,15 +97,18 @@ static int take_back_expired(const struct weir_live_group *group,
     struct weir_classic_subscription subscription;
     const struct weir_committed_offset *offset;
     size_t at = 0;
+    size_t bytes = 0;
     int count = 0;
     int rc = 0;
     *all_out = true;
     read_subscription(group, &subscription);
     while (rc == 0 && (offset = weir_map_next(&committed->offsets, &at)) != NULL) {
-        if (count == OFFSETS_MAX || !is_expired(group, &subscription, offset, wall_ms)) {
+        if (count == OFFSETS_MAX || bytes > BYTES_MAX ||
+            !is_expired(group, &subscription, offset, wall_ms)) {
             *all_out = false;
             continue;
         }
+        bytes += weir_committed_offset_key_size(offset);
         struct weir_offset_commit_key key = {
             .group = group->name, .topic = offset->topic, .partition = offset->partition};
         rc = weir_group_update_write(update, &weir_offset_commit_key_type, &key, NULL, NULL, 0);

@@ -468,14 +468,43 @@ void weir_live_group_begin(struct weir_live_group *group, struct weir_group_upda
     update->wake_at_ms = core_wake_at(group); /* a step says it anew */
 }
 
+static bool has_key(const struct weir_group_update *update, size_t from, struct weir_slice key)
+{
+    for (size_t i = from; i < update->record_count; i++) {
+        if (weir_slice_equal(update->records[i].key, key)) return true;
+    }
+    return false;
+}
+
+/* Records that the core does not look at, of another type of group or of another version, would keep the name. `from`:
+ * where its own begin; of an empty group these are a few. */
+static int take_back_others(const struct weir_live_group *group, size_t from,
+                            struct weir_group_update *update)
+{
+    const struct weir_committed_group *committed =
+        weir_offsets_image_group(&group->offsets->image, group->name);
+    const struct weir_kept_record *kept;
+    size_t count = update->record_count; /* with those that follow, which differ from one another */
+    size_t at = 0;
+    int rc = 0;
+    while (rc == 0 && committed != NULL &&
+           (kept = weir_map_next(&committed->records, &at)) != NULL) {
+        struct weir_group_update own = {.records = update->records, .record_count = count};
+        if (!has_key(&own, from, kept->key)) rc = weir_group_update_drop(update, kept->key);
+    }
+    return rc;
+}
+
 int weir_live_group_take_back(struct weir_live_group *group, struct weir_group_update *update,
                               struct weir_error *error)
 {
-    if (group->type == WEIR_GROUP_CONSUMER) {
-        return weir_consumer_group_delete(&group->consumer, update, error);
-    }
-    return weir_classic_group_delete(&group->classic, weir_wall_now(env_of(group->offsets)).ms,
-                                     update, error);
+    size_t from = update->record_count;
+    int rc = group->type == WEIR_GROUP_CONSUMER
+                 ? weir_consumer_group_delete(&group->consumer, update, error)
+                 : weir_classic_group_delete(
+                       &group->classic, weir_wall_now(env_of(group->offsets)).ms, update, error);
+    if (rc == 0) rc = take_back_others(group, from, update);
+    return rc;
 }
 
 /* ---- all of a partition ---------------------------------------------------------------------- */

@@ -545,3 +545,9 @@ struct weir_slice weir_committed_group_value(const struct weir_committed_group *
     const struct weir_kept_record *kept = weir_map_get(&group->records, key);
     return kept != NULL ? kept->value : weir_null();
 }
+
+size_t weir_committed_offset_key_size(const struct weir_committed_offset *offset)
+{
+    enum { EXTRA = 64 }; /* sizes, the type, the number; what a record has around them */
+    return offset->group->name.size + offset->topic.size + EXTRA;
+}

@@ -125,6 +125,8 @@ bool weir_offsets_image_is_application(const struct weir_offsets_image *image,
 /** The last value of a record of the group, null if there is none. */
 struct weir_slice weir_committed_group_value(const struct weir_committed_group *group,
                                              struct weir_slice key);
+/** Bytes that the record of an offset takes without its value, at most. */
+size_t weir_committed_offset_key_size(const struct weir_committed_offset *offset);
 /** A record of an image, borrowed during the call; `producer_id`: in whose open transaction, -1: in none. A non-zero
  * return ends the walk and is returned by it. */
 typedef int (*weir_offsets_record_fn)(void *context, int64_t producer_id,

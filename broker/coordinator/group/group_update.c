@@ -95,3 +95,15 @@ void weir_group_update_note_silent(struct weir_group_update *update, struct weir
     };
     update->silent = silent;
 }
+
+int weir_group_update_drop(struct weir_group_update *update, struct weir_slice key)
+{
+    int rc = need_record(update);
+    struct weir_slice copy = rc == 0 ? weir_arena_copy(update->arena, key) : weir_null();
+    if (rc == 0 && weir_arena_failed(update->arena)) rc = WEIR_NO_MEMORY;
+    if (rc == 0) {
+        update->records[update->record_count++] =
+            (struct weir_group_record){.key = copy, .value = weir_null()};
+    }
+    return rc;
+}

@@ -71,6 +71,8 @@ int weir_group_update_write(struct weir_group_update *update,
 /** A member goes since it was not heard of. What there is no memory for is not named. */
 void weir_group_update_note_silent(struct weir_group_update *update, struct weir_slice member_id,
                                    struct weir_slice client_id, const char *missed);
+/** The same with no value, and a key as its bytes. */
+int weir_group_update_drop(struct weir_group_update *update, struct weir_slice key);
 
 /** The deadline is among those that the group waits for. */
 static inline void weir_group_update_wake(struct weir_group_update *update, int64_t at_ms)
