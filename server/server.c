@@ -44,7 +44,17 @@ int weir_server_may_listen(struct weir_env *env, const char *address, bool allow
 }
 
 /* Connections leave room for the log: its segments have their share, and what is open for a moment (marks,
- * indexes, folders), the loops and the listeners are kept free. What is left is for them. */
+ * indexes, folders), the loops and the listeners are kept free. What is left is for them.
+ *
+ * What somebody has asked for and cannot have is said. The default is more than most want: a little less than it is
+ * nobody's shortage, half of it is. */
+static bool is_short(const struct weir_server *server, int64_t left)
+{
+    int64_t wanted = server->config.max_connections;
+    bool is_default = wanted == weir_server_config_default().max_connections;
+    return left < wanted && (!is_default || left < wanted / 2);
+}
+
 static void bound_connections(struct weir_server *server)
 {
     enum { RESERVE = 16, PER_SHARD = 6, LEAST = 4 };
@@ -55,6 +65,7 @@ static void bound_connections(struct weir_server *server)
     if (left < LEAST) left = LEAST;
     if (server->connections_max <= left) return;
     server->connections_max = left;
+    if (!is_short(server, left)) return;
     weir_log(
         &server->env->logger, WEIR_LOG_WARN, "server.connections_bounded",
         "max.connections=%lld bound=%lld reason=\"the process may have %lld descriptors; raise "

@@ -45,7 +45,8 @@ static void draw_settings(struct group_world *world)
     settings->session_timeout_min_ms = 20;
     settings->initial_rebalance_delay_ms = (int32_t)draw(world, 80);
     settings->config.consumer_session_timeout_ms = 100 + (int32_t)draw(world, 400);
-    settings->config.consumer_heartbeat_interval_ms = settings->config.consumer_session_timeout_ms / 5;
+    settings->config.consumer_heartbeat_interval_ms =
+        settings->config.consumer_session_timeout_ms / 5;
     settings->offsets_retention_minutes = INT32_MAX; /* the wall clock jumps by tens of years */
     settings->offsets_retention_check_interval_ms = 100 + draw(world, 60000);
 }
@@ -66,9 +67,10 @@ static void draw_groups(struct group_world *world)
         (void)snprintf(group->name, sizeof group->name, "group-%d", i);
         group->topic = &world->topics[draw(world, world->topic_count)];
         group->is_consumer = draw(world, 2) == 0;
-        group->session_ms = group->is_consumer
-                                ? world->served.simulation->swarm.groups.config.consumer_session_timeout_ms
-                                : 100 + (int32_t)draw(world, 400);
+        group->session_ms =
+            group->is_consumer
+                ? world->served.simulation->swarm.groups.config.consumer_session_timeout_ms
+                : 100 + (int32_t)draw(world, 400);
         group->rebalance_ms = 150 + (int32_t)draw(world, 500);
     }
 }

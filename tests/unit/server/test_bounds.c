@@ -442,11 +442,46 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+static void count_bounded(void *context, enum weir_log_level level, const char *line, size_t size)
+{
+    (void)level;
+    (void)size;
+    if (strstr(line, "server.connections_bounded") != NULL) ++*(int *)context;
+}
+
+/* Descriptors that do not do for what was asked for are said at the start; a little less than the default is not. */
+START_TEST(a_shortage_of_descriptors_is_said)
+{
+    static const struct {
+        int left;                /* descriptors, beside those of segments */
+        const char *connections; /* NULL: the default of 10,000 */
+        int said;
+    } rows[] = {
+        {20000, NULL, 0}, {9000, NULL, 0}, {4000, NULL, 1}, {9000, "9500", 1}, {9000, "8000", 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct server_stage stage;
+        int said = 0;
+        server_init(&stage, 1);
+        struct weir_env *env = weir_sim_node(stage.engine.sim, 0);
+        env->logger = (struct weir_logger){count_bounded, &said, WEIR_LOG_INFO};
+        stage.engine.options.segment_files_max =
+            (int32_t)(weir_descriptor_limit(env) - rows[i].left);
+        if (rows[i].connections != NULL) {
+            server_config(&stage, "max.connections", rows[i].connections);
+        }
+        server_open(&stage);
+        ck_assert_msg(said == rows[i].said, "%zu: %d", i, said);
+        server_end(&stage);
+    }
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *limits = tcase_create("limits");
     tcase_add_test(limits, connections_over_the_limit_are_refused);
     tcase_add_test(limits, connections_of_one_host_are_limited);
+    tcase_add_test(limits, a_shortage_of_descriptors_is_said);
     tcase_add_test(limits, a_request_of_nothing_but_structs_is_refused);
     suite_add_tcase(suite, limits);
     TCase *deadlines = tcase_create("deadlines");
