@@ -36,10 +36,9 @@ static int32_t read_mark(const struct weir_group_settle *settle)
     return (int32_t)strtol(digits, NULL, 10);
 }
 
-static void write_mark(struct weir_work *work)
+static int write_mark(const struct weir_group_settle *settle, bool is_durable,
+                      struct weir_error *error)
 {
-    struct weir_group_settle *settle =
-        (struct weir_group_settle *)((char *)work - offsetof(struct weir_group_settle, mark));
     char text[16];
     int size = snprintf(text, sizeof text, "%d\n", (int)atomic_load(&settle->partition_count));
     struct weir_small_file_replace replace = {
@@ -47,9 +46,27 @@ static void write_mark(struct weir_work *work)
         .directory = settle->engine->directory.path.text,
         .name = MARK_NAME,
         .bytes = weir_slice(text, (size_t)size),
-        .is_durable = true,
+        .is_durable = is_durable,
     };
-    settle->rc = weir_small_file_replace(&replace, &settle->error);
+    return weir_small_file_replace(&replace, error);
+}
+
+static void run_mark(struct weir_work *work)
+{
+    struct weir_group_settle *settle =
+        (struct weir_group_settle *)((char *)work - offsetof(struct weir_group_settle, mark));
+    settle->rc = write_mark(settle, true, &settle->error);
+}
+
+/* Groups of a topic that is still to be made will be where they belong. Where the mark is lost the partitions are looked
+ * through, so it need not be durable; without it the first start behind the first commit did that, one partition after
+ * the other, before anybody was served. */
+static void mark_new(const struct weir_group_settle *settle)
+{
+    int32_t mark = read_mark(settle);
+    int32_t count = atomic_load(&settle->partition_count);
+    if (mark == count || (mark == 0 && count == 1)) return;
+    (void)write_mark(settle, false, NULL);
 }
 
 /* ---- its end --------------------------------------------------------------------------------- */
@@ -108,7 +125,7 @@ static void begin_mark(struct weir_group_settle *settle)
     settle->rc = 0;
     settle->error = (struct weir_error){0};
     settle->mark = (struct weir_work){
-        .done.handle = marked, .run = write_mark, .reply_to = engine->shards[0].actor};
+        .done.handle = marked, .run = run_mark, .reply_to = engine->shards[0].actor};
     weir_serving_hold(&engine->serving);
     weir_work_submit(engine->env, &settle->mark);
 }
@@ -214,6 +231,7 @@ void weir_group_settle_open(struct weir_group_settle *settle, struct weir_engine
                      (count >= wanted && read_mark(settle) == count);
     atomic_store(&settle->partition_count, count);
     atomic_store(&settle->is_settled, is_spread);
+    if (topic == NULL) mark_new(settle);
 }
 
 static void hear_start(struct weir_message *message)

@@ -139,12 +139,53 @@ START_TEST(a_crash_at_any_write_loses_nothing)
 }
 END_TEST
 
+/* What a member that nobody knows is told: whether groups are served, or are being moved. */
+static int ask_as_member(void)
+{
+    struct weir_arena arena;
+    weir_arena_init(&arena, engine.env->budget, 0);
+    struct weir_group_heartbeat_request request = {
+        .base = {.group = weir_text("group-0"), .arena = &arena},
+        .member = {.member_id = weir_text("nobody")},
+        .generation = 1};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &request.base.request, NULL), 0);
+    weir_broker_group_heartbeat(engine.broker, &request);
+    int rc = weir_broker_wait(engine.broker, &request.base.request, &engine.error);
+    weir_arena_close(&arena);
+    return rc;
+}
+
+/* Groups of a directory that this version has made are where they belong: after a crash members are served at once, and
+ * not told to come again. An older one is looked through first. */
+START_TEST(a_new_directory_is_not_looked_through)
+{
+    engine_init(&engine, 5);
+    engine.options.offsets_topic_num_partitions = PARTITIONS;
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 2), &engine.error);
+    commit_all(100);
+    engine_crash(&engine, WEIR_SIM_KILL);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_code(ask_as_member(), WEIR_UNKNOWN_MEMBER_ID);
+    expect_all(100);
+    expect_spread();
+    engine_end(&engine);
+
+    make_older(6);
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_code(ask_as_member(), WEIR_LOCKED);
+    expect_all(100);
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("places");
     tcase_add_test(tests, the_hash_is_javas);
     tcase_add_test(tests, an_older_directory_is_spread_once);
     tcase_add_loop_test(tests, a_crash_at_any_write_loses_nothing, 0, 2);
+    tcase_add_test(tests, a_new_directory_is_not_looked_through);
     suite_add_tcase(suite, tests);
 }
 
