@@ -21,11 +21,25 @@
  * Source: Kafka 4's UniformAssignor; KIP-848.
  */
 enum { PASSES = 64 };
+#define NO_PARTITION UINT32_MAX
 
 struct uniform {
     const struct weir_assignor_problem *problem;
     struct weir_assignor_subscribers subscribers;
-    uint32_t *loads; /* partitions of each member */
+    uint32_t *loads;  /* partitions of each member */
+    uint32_t *givers; /* of `struct level` */
+    uint32_t *
+        foreign; /* by member: the first of its partitions of the topic that were not its own before */
+    uint32_t *own;  /* by member: that were */
+    uint32_t *next; /* by partition of the topic: the next one of the list */
+};
+
+/* A topic that is made even. */
+struct level {
+    uint32_t *order; /* its members, the most first */
+    uint32_t count;
+    uint32_t *givers; /* of these, in the same order: who has something to give */
+    uint32_t giver_count;
 };
 
 static uint32_t subscriber_count(const struct uniform *uniform, uint32_t topic)
@@ -139,39 +153,118 @@ static void fill_topic(const struct uniform *uniform, uint32_t topic, uint32_t *
     }
 }
 
-/* A partition of the topic that leaves a member for the one that has the least: of those whose member has two more,
- * the one whose member has the most, and among these one that was not its own before. */
-static uint32_t choose_to_move(const struct uniform *uniform, uint32_t topic, uint32_t least)
+/* Does a member of the topic have two partitions more than the one that has the least? */
+static bool is_uneven(const struct uniform *uniform, uint32_t topic, uint32_t least)
+{
+    const struct weir_assignor_topic *of = &uniform->problem->topics[topic];
+    const uint32_t *owners = uniform->problem->owners + of->first;
+    for (uint32_t p = 0; p < of->partition_count; p++) {
+        if (uniform->loads[owners[p]] >= uniform->loads[least] + 2) return true;
+    }
+    return false;
+}
+
+/*
+ * A topic that is uneven: its members with the most first, and those of them that have partitions of it, which give.
+ * Who is given one has the least by one at the most afterwards, and so gives none: what a member may give are lists
+ * that only get shorter, of partitions that were not its own before and of those that were. A move is about the
+ * members, not about all partitions.
+ */
+static struct level begin_level(const struct uniform *uniform, uint32_t topic, uint32_t *heap,
+                                uint32_t count)
 {
     const struct weir_assignor_topic *of = &uniform->problem->topics[topic];
     const uint32_t *owners = uniform->problem->owners + of->first;
     const uint32_t *previous = uniform->problem->previous + of->first;
-    uint32_t chosen = WEIR_ASSIGNOR_NOBODY;
-    for (uint32_t p = of->partition_count; p-- > 0;) {
-        if (uniform->loads[owners[p]] < uniform->loads[least] + 2) continue;
-        if (chosen == WEIR_ASSIGNOR_NOBODY ||
-            uniform->loads[owners[p]] > uniform->loads[owners[chosen]] ||
-            (uniform->loads[owners[p]] == uniform->loads[owners[chosen]] &&
-             previous[chosen] == owners[chosen] && previous[p] != owners[p])) {
-            chosen = p;
-        }
+    struct level level = {.order = heap, .count = count, .givers = uniform->givers};
+    for (uint32_t end = count; end-- > 1;) { /* the least behind all others, again and again */
+        uint32_t least = heap[0];
+        heap[0] = heap[end];
+        heap[end] = least;
+        sift_down(uniform, heap, end, 0);
     }
-    return chosen;
+    for (uint32_t i = 0; i < count; i++) {
+        uniform->foreign[heap[i]] = uniform->own[heap[i]] = NO_PARTITION;
+    }
+    for (uint32_t p = 0; p < of->partition_count; p++) {
+        uint32_t *list = previous[p] == owners[p] ? uniform->own : uniform->foreign;
+        uniform->next[p] = list[owners[p]];
+        list[owners[p]] = p;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bool has_any =
+            uniform->foreign[heap[i]] != NO_PARTITION || uniform->own[heap[i]] != NO_PARTITION;
+        if (has_any) level.givers[level.giver_count++] = heap[i];
+    }
+    return level;
+}
+
+static uint32_t place_in(const uint32_t *members, uint32_t count, uint32_t member)
+{
+    uint32_t at = 0;
+    while (at < count && members[at] != member)
+        at++;
+    return at;
+}
+
+/* One member's load has changed: to where it belongs, the most first. */
+static void reorder(const struct uniform *uniform, uint32_t *members, uint32_t count,
+                    uint32_t member)
+{
+    uint32_t at = place_in(members, count, member);
+    if (at == count) return;
+    for (; at > 0 && has_less(uniform, members[at - 1], member); at--)
+        members[at] = members[at - 1];
+    for (; at + 1 < count && has_less(uniform, member, members[at + 1]); at++)
+        members[at] = members[at + 1];
+    members[at] = member;
+}
+
+/* Of those that have the most, one that has something that was not its own before. */
+static uint32_t choose_giver(const struct uniform *uniform, const struct level *level)
+{
+    uint32_t most = uniform->loads[level->givers[0]];
+    for (uint32_t i = 0; i < level->giver_count; i++) {
+        uint32_t member = level->givers[i];
+        if (uniform->loads[member] < most) break;
+        if (uniform->foreign[member] != NO_PARTITION) return member;
+    }
+    return level->givers[0];
+}
+
+static uint32_t take_partition(const struct uniform *uniform, struct level *level, uint32_t giver)
+{
+    uint32_t *list = uniform->foreign[giver] != NO_PARTITION ? uniform->foreign : uniform->own;
+    uint32_t p = list[giver];
+    list[giver] = uniform->next[p];
+    bool has_any = uniform->foreign[giver] != NO_PARTITION || uniform->own[giver] != NO_PARTITION;
+    if (has_any) return p;
+    uint32_t at = place_in(level->givers, level->giver_count, giver);
+    level->giver_count--;
+    for (; at < level->giver_count; at++)
+        level->givers[at] = level->givers[at + 1];
+    return p;
 }
 
 static bool level_topic(const struct uniform *uniform, uint32_t topic, uint32_t *heap)
 {
     uint32_t *owners = uniform->problem->owners + uniform->problem->topics[topic].first;
-    bool has_moved = false;
-    for (;;) {
-        if (make_heap(uniform, topic, heap) < 2) return has_moved;
-        uint32_t p = choose_to_move(uniform, topic, heap[0]);
-        if (p == WEIR_ASSIGNOR_NOBODY) return has_moved;
-        uniform->loads[owners[p]]--;
-        uniform->loads[heap[0]]++;
-        owners[p] = heap[0];
-        has_moved = true;
+    uint32_t count = make_heap(uniform, topic, heap);
+    if (count < 2 || !is_uneven(uniform, topic, heap[0])) return false;
+    struct level level = begin_level(uniform, topic, heap, count);
+    while (level.giver_count > 0) {
+        uint32_t least = level.order[count - 1];
+        if (uniform->loads[level.givers[0]] < uniform->loads[least] + 2) break;
+        uint32_t giver = choose_giver(uniform, &level);
+        owners[take_partition(uniform, &level, giver)] = least;
+        uniform->loads[giver]--;
+        reorder(uniform, level.order, count, giver);
+        reorder(uniform, level.givers, level.giver_count, giver);
+        uniform->loads[least]++;
+        reorder(uniform, level.order, count, least);
+        reorder(uniform, level.givers, level.giver_count, least);
     }
+    return true;
 }
 
 /* Topics in order of how many members want them, counted out; in order of id among equals. */
@@ -201,6 +294,10 @@ static int assign_heterogeneous(const struct weir_assignor_problem *problem)
     int rc = weir_assignor_subscribers(problem, &uniform.subscribers);
     if (rc < 0) return rc;
     uniform.loads = weir_arena_alloc_zero(problem->arena, members_size);
+    uniform.givers = weir_arena_alloc(problem->arena, members_size);
+    uniform.foreign = weir_arena_alloc(problem->arena, members_size);
+    uniform.own = weir_arena_alloc(problem->arena, members_size);
+    uniform.next = weir_arena_array(problem->arena, problem->partition_count, sizeof(uint32_t));
     uint32_t *heap = weir_arena_alloc(problem->arena, members_size);
     uint32_t *order = topics_by_members(&uniform);
     if (weir_arena_failed(problem->arena)) return WEIR_NO_MEMORY;

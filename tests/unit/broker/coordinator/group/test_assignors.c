@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "broker/coordinator/group/assignor.h"
+#include "broker/coordinator/group/assignor_uniform.h"
 #include "tests/support/support.h"
 
 /*
@@ -324,6 +325,44 @@ START_TEST(uniform_moves_little_where_wishes_differ)
 }
 END_TEST
 
+/* A topic of 10,000 partitions that one member has, and 300 want by now, of whom one wants something else too: each comes
+ * to its share, and what the first one keeps was its own. */
+START_TEST(uniform_levels_a_wide_topic)
+{
+    enum { WIDE = 10000, MANY = 300 };
+    static const uint32_t wide_only[] = {0};
+    static const uint32_t both[] = {0, 1};
+    static const struct weir_assignor_topic topics[] = {
+        {.id = {{1}}, .partition_count = WIDE, .first = 0},
+        {.id = {{2}}, .partition_count = 1, .first = WIDE}};
+    static struct weir_assignor_member members[MANY];
+    static uint32_t previous[WIDE + 1], owners[WIDE + 1], loads[MANY];
+    for (uint32_t m = 0; m < MANY; m++) {
+        members[m] = (struct weir_assignor_member){.topics = m == MANY - 1 ? both : wide_only,
+                                                   .topic_count = m == MANY - 1 ? 2 : 1};
+    }
+    for (uint32_t p = 0; p <= WIDE; p++)
+        owners[p] = WEIR_ASSIGNOR_NOBODY;
+    previous[WIDE] = WEIR_ASSIGNOR_NOBODY; /* of the others the first member */
+    const struct weir_assignor_problem problem = {.topics = topics,
+                                                  .topic_count = 2,
+                                                  .members = members,
+                                                  .member_count = MANY,
+                                                  .partition_count = WIDE + 1,
+                                                  .previous = previous,
+                                                  .owners = owners,
+                                                  .arena = &stage.arena};
+    ck_assert_int_eq(weir_assign_uniform(&problem), 0);
+    for (uint32_t p = 0; p <= WIDE; p++)
+        loads[owners[p]]++;
+    for (uint32_t m = 0; m < MANY; m++) {
+        ck_assert_uint_ge(loads[m], WIDE / MANY);
+        ck_assert_uint_le(loads[m], WIDE / MANY + 1);
+    }
+    ck_assert_uint_eq(owners[WIDE], MANY - 1);
+}
+END_TEST
+
 /* ---- range ----------------------------------------------------------------------------------- */
 
 /* Each member's partitions of a topic are neighbours, and pieces differ by one at most. */
@@ -445,6 +484,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, uniform_keeps_what_it_can_when_topics_grow);
     tcase_add_test(tests, uniform_is_level_where_wishes_differ);
     tcase_add_test(tests, uniform_moves_little_where_wishes_differ);
+    tcase_add_test(tests, uniform_levels_a_wide_topic);
     tcase_add_test(tests, range_cuts_neighbours);
     tcase_add_test(tests, range_gives_the_same_numbers_of_all_topics);
     tcase_add_test(tests, range_places_static_members_first);
