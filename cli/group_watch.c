@@ -33,7 +33,7 @@ static const char details[] =
     "are\n"
     "cut to its width; 'weir group describe' has them whole.\n";
 
-enum { INTERVAL_MAX_S = 86400, LOOKS_MAX = 16 };
+enum { INTERVAL_MAX_S = 86400, LOOKS_MAX = 16, WIDE_MIN = 110 };
 
 /* One look: the group, and when. */
 struct look {
@@ -50,6 +50,7 @@ struct watch {
     struct interrupt interrupt;
     struct look looks[LOOKS_MAX]; /* a ring */
     int64_t count;                /* looks taken, ever */
+    bool is_narrow;               /* the terminal: without offsets */
 };
 
 static int64_t monotonic_ms(void)
@@ -134,8 +135,10 @@ static void add_row(struct watch *watch, struct say_table *table, const struct l
     }
     say_table_cell(table, "%s", row->topic);
     say_table_cell(table, "%d", (int)row->partition);
-    say_table_number(table, row->committed);
-    say_table_number(table, row->end);
+    if (!watch->is_narrow) {
+        say_table_number(table, row->committed);
+        say_table_number(table, row->end);
+    }
     say_table_number(table, row->lag);
     say_table_cell(table, "%s", lag_time_text(behind, row->lag_ms));
     add_trend(table, &trend);
@@ -177,23 +180,28 @@ static void print_look(struct watch *watch)
            group->member_count, group->member_count == 1 ? "" : "s",
            group_lag_text(lag, &look->view));
     if (look->view.row_count == 0) return;
-    say_table_begin(&table,
-                    "TOPIC|>PARTITION|>COMMITTED|>END|>LAG|>BEHIND|>READ|>WRITTEN|CATCH-UP|MEMBER");
+    size_t width = say_terminal_width();
+    watch->is_narrow = width > 0 && width < WIDE_MIN;
+    say_table_begin(
+        &table,
+        watch->is_narrow
+            ? "TOPIC|>PARTITION|>LAG|>BEHIND|>READ|>WRITTEN|>CATCH-UP|MEMBER"
+            : "TOPIC|>PARTITION|>COMMITTED|>END|>LAG|>BEHIND|>READ|>WRITTEN|>CATCH-UP|MEMBER");
     for (size_t i = 0; i < look->view.row_count; i++) {
         add_row(watch, &table, look, &look->view.rows[i], &total);
     }
     if (total.count > 1) {
         struct lag_trend trend = lag_trend_of(&total.first, &total.now);
         say_table_cell(&table, "all");
-        say_table_cell(&table, "%s", "");
-        say_table_cell(&table, "%s", "");
-        say_table_cell(&table, "%s", "");
+        for (int blank = watch->is_narrow ? 1 : 3; blank > 0; blank--) {
+            say_table_cell(&table, "%s", "");
+        }
         say_table_number(&table, look->view.lag);
         say_table_cell(&table, "%s", lag_time_text(behind, look->view.lag_ms));
         add_trend(&table, &trend);
         say_table_cell(&table, "%s", "");
     }
-    say_table_fit(&table, say_terminal_width());
+    say_table_fit(&table, width);
     say_table_end(&table, 0);
 }
 
