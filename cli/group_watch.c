@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +34,9 @@ static const char details[] =
     "are\n"
     "cut to its width; 'weir group describe' has them whole.\n";
 
-enum { INTERVAL_MAX_S = 86400, LOOKS_MAX = 16, WIDE_MIN = 110 };
+enum { INTERVAL_MAX_S = 86400, LOOKS_MAX = 16 };
+/* A terminal of fewer columns is narrow; lines beside the rows: two heads, the sum, what is hidden, the cursor. */
+enum { WIDE_MIN = 110, AROUND = 5 };
 
 /* One look: the group, and when. */
 struct look {
@@ -109,6 +112,47 @@ static void add_trend(struct say_table *table, const struct lag_trend *trend)
     say_table_cell(table, "%s", lag_outlook_text(outlook, trend));
 }
 
+/* Where a terminal has no room for all partitions, those that lag most: their lags are above `above`, and as many as
+ * `equal` that are just that. */
+struct choice {
+    int64_t above;
+    size_t equal;
+    size_t hidden;
+};
+
+static int compare_lags(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+    return (left < right) - (left > right);
+}
+
+static struct choice choose_rows(struct look *look, size_t room)
+{
+    const struct group_view *view = &look->view;
+    struct choice choice = {.above = INT64_MIN};
+    int64_t *lags = weir_arena_array(&look->arena, view->row_count + 1, sizeof *lags);
+    if (room >= view->row_count || lags == NULL) return choice;
+    for (size_t i = 0; i < view->row_count; i++) {
+        lags[i] = view->rows[i].lag;
+    }
+    qsort(lags, view->row_count, sizeof *lags, compare_lags);
+    choice.above = lags[room];
+    choice.hidden = view->row_count - room;
+    for (choice.equal = room; choice.equal > 0 && lags[room - choice.equal] > choice.above;) {
+        choice.equal--;
+    }
+    return choice;
+}
+
+static bool is_chosen(struct choice *choice, const struct group_row *row)
+{
+    if (row->lag != choice->above) return row->lag > choice->above;
+    if (choice->equal == 0) return false;
+    choice->equal--;
+    return true;
+}
+
 /* Of all partitions together; `sum` is what was added up of both. */
 struct total {
     struct lag_sample first;
@@ -117,7 +161,7 @@ struct total {
 };
 
 static void add_row(struct watch *watch, struct say_table *table, const struct look *look,
-                    const struct group_row *row, struct total *total)
+                    const struct group_row *row, bool is_shown, struct total *total)
 {
     struct lag_trend trend = {.outlook = LAG_NOT_KNOWN_YET};
     char behind[LAG_TEXT_SIZE];
@@ -133,6 +177,7 @@ static void add_row(struct watch *watch, struct say_table *table, const struct l
             total->first.at_ms = first.at_ms;
         total->now.at_ms = now.at_ms;
     }
+    if (!is_shown) return;
     say_table_cell(table, "%s", row->topic);
     say_table_cell(table, "%d", (int)row->partition);
     if (!watch->is_narrow) {
@@ -169,7 +214,7 @@ static void print_absence(struct watch *watch, struct look *look)
 
 static void print_look(struct watch *watch)
 {
-    const struct look *look = look_at(watch, watch->count - 1);
+    struct look *look = look_at(watch, watch->count - 1);
     const struct place_group *group = &look->view.group;
     char behind[LAG_TEXT_SIZE];
     char lag[GROUP_LAG_SIZE];
@@ -180,7 +225,10 @@ static void print_look(struct watch *watch)
            group->member_count, group->member_count == 1 ? "" : "s",
            group_lag_text(lag, &look->view));
     if (look->view.row_count == 0) return;
-    size_t width = say_terminal_width();
+    size_t width;
+    size_t height;
+    say_terminal_size(&width, &height);
+    struct choice choice = choose_rows(look, height > AROUND ? height - AROUND : SIZE_MAX);
     watch->is_narrow = width > 0 && width < WIDE_MIN;
     say_table_begin(
         &table,
@@ -188,7 +236,8 @@ static void print_look(struct watch *watch)
             ? "TOPIC|>PARTITION|>LAG|>BEHIND|>READ|>WRITTEN|>CATCH-UP|MEMBER"
             : "TOPIC|>PARTITION|>COMMITTED|>END|>LAG|>BEHIND|>READ|>WRITTEN|>CATCH-UP|MEMBER");
     for (size_t i = 0; i < look->view.row_count; i++) {
-        add_row(watch, &table, look, &look->view.rows[i], &total);
+        const struct group_row *row = &look->view.rows[i];
+        add_row(watch, &table, look, row, is_chosen(&choice, row), &total);
     }
     if (total.count > 1) {
         struct lag_trend trend = lag_trend_of(&total.first, &total.now);
@@ -203,6 +252,7 @@ static void print_look(struct watch *watch)
     }
     say_table_fit(&table, width);
     say_table_end(&table, 0);
+    if (choice.hidden > 0) printf("and %zu more, none of which lags more\n", choice.hidden);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */

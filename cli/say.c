@@ -170,11 +170,12 @@ void say_table_fit(struct say_table *table, size_t width)
     }
 }
 
-size_t say_terminal_width(void)
+void say_terminal_size(size_t *width_out, size_t *height_out)
 {
-    struct winsize size;
+    struct winsize size = {0};
     bool is_known = isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-    return is_known ? size.ws_col : 0;
+    *width_out = is_known ? size.ws_col : 0;
+    *height_out = is_known ? size.ws_row : 0;
 }
 
 static bool wants_bold(void)

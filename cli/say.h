@@ -46,8 +46,8 @@ void say_table_number(struct say_table *table, int64_t number);
 /** Cut what stands to the left, its widest columns first, so that a line has no more than `width` characters, if that
  * can be; what was cut ends with a ~. 0: all of it. */
 void say_table_fit(struct say_table *table, size_t width);
-/** How wide the terminal is that stdout is; 0: it is none. */
-size_t say_terminal_width(void);
+/** Columns and lines of the terminal that stdout is; 0 and 0: it is none. */
+void say_terminal_size(size_t *width_out, size_t *height_out);
 /** Print and free. `indent` blanks in front of each line. */
 void say_table_end(struct say_table *table, int indent);
 

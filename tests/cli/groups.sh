@@ -236,6 +236,34 @@ lines = said.decode().replace("\x1b[H\x1b[2J", "").splitlines()
 print(*lines, sep="\n")
 assert len(lines) == 3 and max(map(len, lines)) <= 80 and lines[2].startswith("a-name-that-is-") and "~ " in lines[2]
 END
+# and no more lines than that has: those that lag most, and the sum of all
+"$weir" topic create many -p 40 -q
+for p in 7 31; do printf 'a\nb\n' | "$weir" produce many -p $p -o ''; done
+"$weir" group reset many --topic many --to-earliest >/dev/null 2>&1
+python3 - "$weir" <<'END' >pty.txt || fail "$(cat pty.txt)"
+import fcntl, os, pty, struct, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 120, 0, 0))
+    os.environ["TERM"] = "dumb"
+    os.execv(sys.argv[1], [sys.argv[1], "group", "watch", "many", "-n", "1"])
+said = b""
+while True:
+    try:
+        part = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not part:
+        break
+    said += part
+lines = said.decode().replace("\x1b[H\x1b[2J", "").splitlines()
+print(*lines, sep="\n")
+rows = [line.split() for line in lines if line.startswith("many")]
+assert len(lines) == 11 and len(rows) == 7, len(lines)
+assert [row[1] for row in rows] == ["0", "1", "2", "3", "4", "7", "31"], rows
+assert lines[-2].split()[:2] == ["all", "4"] and lines[-1] == "and 33 more, none of which lags more", lines[-2:]
+END
+[ "$("$weir" group watch many -n 1 | grep -c "^many")" = 40 ] || fail "left out where it is no terminal"
 "$weir" group watch long -n 1 | grep -qF "$long" || fail "cut where it is no terminal"
 
 # two members share the topic; what has members is neither moved nor deleted
