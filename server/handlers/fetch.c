@@ -192,6 +192,8 @@ static void go_on(struct weir_fetch_poll *poll, struct weir_fetch_part *part,
                   struct weir_fetch_session *session)
 {
     struct weir_request_context *context = poll->context;
+    weir_fetch_interest_set_isolation(poll->interest, poll->asked->isolation_level ==
+                                                          WEIR_ISOLATION_READ_COMMITTED);
     int rc = change(poll);
     if (rc < 0) {
         refuse(poll, part, session, rc);

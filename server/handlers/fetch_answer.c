@@ -17,6 +17,7 @@ enum { FIRST_VERSION_WITH_SESSIONS = 7, LAST_VERSION_WITHOUT_STORAGE_ERROR = 5 }
 
 typedef struct weir_wire_fetch_response_fetchable_topic_response topic_answer;
 typedef struct weir_wire_fetch_response_partition_data partition_answer;
+typedef struct weir_wire_fetch_response_aborted_transaction aborted_transaction;
 
 struct answer {
     struct weir_fetch_poll *poll;
@@ -67,6 +68,24 @@ static struct weir_slice give_records(const struct weir_fetch_poll *poll,
     return weir_slice(source, source->size);
 }
 
+/* Those that have records among what is given; none is not null to who reads committed. */
+static const aborted_transaction *name_aborted(const struct weir_fetch_poll *poll,
+                                               const struct weir_fetch_request *request,
+                                               size_t *count_out)
+{
+    size_t count = request->aborted_count;
+    *count_out = 0;
+    if (count == 0) return weir_no_elements();
+    aborted_transaction *named = weir_arena_array(&poll->context->arena, count, sizeof *named);
+    if (named == NULL) return weir_no_elements(); /* the arena has failed, and so has the answer */
+    for (size_t i = 0; i < count; i++) {
+        named[i] = (aborted_transaction){.producer_id = request->aborted[i].producer_id,
+                                         .first_offset = request->aborted[i].first_offset};
+    }
+    *count_out = count;
+    return named;
+}
+
 static bool is_answered(const struct weir_fetch_entry *entry)
 {
     return entry->state == WEIR_FETCH_ANSWERED;
@@ -90,13 +109,18 @@ static partition_answer describe(const struct weir_fetch_poll *poll, struct weir
     partition_answer answer = refused(entry->place.partition, number, poll->context->version);
     if (number != 0) return answer;
     answer.high_watermark = entry->high_watermark;
-    answer.last_stable_offset = entry->high_watermark;
+    answer.last_stable_offset = entry->last_stable_offset;
     answer.log_start_offset = entry->log_start_offset;
-    if (poll->asked->isolation_level == 1) answer.aborted_transactions = weir_no_elements();
+    bool reads_committed = poll->interest->read_committed;
+    if (reads_committed) answer.aborted_transactions = weir_no_elements();
     if (diverges(entry)) {
         answer.diverging_epoch.epoch = entry->request.diverging_epoch;
         answer.diverging_epoch.end_offset = entry->request.diverging_end_offset;
     } else if (is_answered(entry) && entry->request.size > 0) {
+        if (reads_committed) {
+            answer.aborted_transactions =
+                name_aborted(poll, &entry->request, &answer.aborted_transactions_count);
+        }
         answer.records = give_records(poll, entry);
     }
     return answer;

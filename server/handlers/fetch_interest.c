@@ -216,6 +216,7 @@ static struct weir_fetch_entry *add(struct weir_fetch_interest *interest, struct
     entry->place = *place;
     entry->place.topic = interest->by_id ? weir_null() : weir_slice(entry + 1, key.size - 4);
     entry->high_watermark = -1;
+    entry->last_stable_offset = -1;
     entry->log_start_offset = -1;
     entry->told_high_watermark = -1;
     entry->told_log_start_offset = -1;
@@ -310,6 +311,17 @@ void weir_fetch_interest_drop(struct weir_fetch_interest *interest, struct weir_
     if (entry != NULL) drop(entry);
 }
 
+void weir_fetch_interest_set_isolation(struct weir_fetch_interest *interest, bool read_committed)
+{
+    if (interest->read_committed == read_committed) return;
+    interest->read_committed = read_committed;
+    size_t at = 0;
+    struct weir_fetch_entry *entry;
+    while ((entry = weir_map_next(&interest->entries, &at)) != NULL) {
+        if (entry->state == WEIR_FETCH_WATCHED) call_back(entry, WEIR_FETCH_RETURNING);
+    }
+}
+
 int weir_fetch_entry_name(struct weir_fetch_entry *entry, struct weir_slice name)
 {
     weir_assert(entry->name == NULL && entry->interest->unnamed > 0);
@@ -330,6 +342,7 @@ static void note_answer(struct weir_fetch_entry *entry)
     entry->number = weir_wire_error_of(request->request.rc);
     if (entry->number != 0) return;
     entry->high_watermark = request->high_watermark;
+    entry->last_stable_offset = request->last_stable_offset;
     entry->log_start_offset = request->log_start_offset;
 }
 
@@ -395,6 +408,7 @@ static void send(struct weir_fetch_entry *entry, size_t size_max, size_t size_mi
         .size_min = size_min,
         .deadline = WEIR_MONO_NEVER,
         .epochs = entry->place.epochs,
+        .read_committed = interest->read_committed,
         .port = &entry->port,
     };
     interest->out++;

@@ -81,6 +81,7 @@ struct weir_fetch_entry {
     size_t stuck_at;        /* due: it gave so many, and its watch says that there are more */
     int16_t number;         /* answered: Kafka's error */
     int64_t high_watermark; /* as last seen; -1: never */
+    int64_t last_stable_offset;
     int64_t log_start_offset;
     int64_t told_high_watermark; /* as the reader knows them; -1: it does not */
     int64_t told_log_start_offset;
@@ -100,6 +101,7 @@ struct weir_fetch_interest {
     size_t unnamed; /* entries by an id whose name is not known */
     uint64_t generation;
     bool by_id;
+    bool read_committed; /* as its last fetch said */
     bool is_released;
     struct weir_fetch_poll *poll;
 };
@@ -125,6 +127,8 @@ int weir_fetch_interest_put(struct weir_fetch_interest *interest,
 void weir_fetch_interest_end(struct weir_fetch_interest *interest);
 void weir_fetch_interest_drop(struct weir_fetch_interest *interest, struct weir_slice topic,
                               struct weir_uuid topic_id, int32_t partition);
+/** What its reader may see from now on: watches that waited for something else are called back. */
+void weir_fetch_interest_set_isolation(struct weir_fetch_interest *interest, bool read_committed);
 /** What an id is called; the entry was without a name. WEIR_NO_MEMORY. */
 int weir_fetch_entry_name(struct weir_fetch_entry *entry, struct weir_slice name);
 

@@ -3,6 +3,9 @@
 
 #include "server/context.h"
 
+/** What a reader may see, as Fetch and ListOffsets say it: all that is durable, or what is committed of it. */
+enum weir_isolation { WEIR_ISOLATION_READ_UNCOMMITTED = 0, WEIR_ISOLATION_READ_COMMITTED = 1 };
+
 /** One handler per file: check, ask the engine, answer. Each replies exactly once. */
 void weir_handle_api_versions(struct weir_request_context *context);
 void weir_handle_metadata(struct weir_request_context *context);
@@ -38,6 +41,8 @@ void weir_handle_end_txn(struct weir_request_context *context);
 void weir_handle_describe_transactions(struct weir_request_context *context);
 void weir_handle_list_transactions(struct weir_request_context *context);
 void weir_handle_delete_records(struct weir_request_context *context);
+void weir_handle_write_txn_markers(struct weir_request_context *context);
+void weir_handle_describe_producers(struct weir_request_context *context);
 void weir_handle_describe_cluster(struct weir_request_context *context);
 void weir_handle_describe_log_dirs(struct weir_request_context *context);
 

@@ -9,8 +9,7 @@
 /*
  * ListOffsets: where a partition begins and ends, and which record is the first of a time.
  *
- * Without transactions the last stable offset is the high watermark, so that the isolation level
- * changes nothing. Without tiered storage the first local offset is the first of all, and nothing
+ * To who reads committed a partition ends at its last stable offset, and nothing behind it is found. Without tiered storage the first local offset is the first of all, and nothing
  * is tiered or waits to be.
  *
  * Source: CLIENTS.md b, "ListOffsets (2)"; Kafka protocol guide.
@@ -84,6 +83,8 @@ static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request 
     if (question->answer->error_code != 0) return false;
     list->of = (struct weir_topic_partition){question->topic, question->asked->partition_index};
     list->timestamp_ms = question->engine_ms;
+    list->read_committed =
+        ((const struct listing *)fan_out)->asked->isolation_level == WEIR_ISOLATION_READ_COMMITTED;
     list->epochs.has_current = question->asked->current_leader_epoch >= 0;
     list->epochs.current = question->asked->current_leader_epoch;
     weir_broker_list_offsets(fan_out->context->broker, list);
