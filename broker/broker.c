@@ -6,6 +6,7 @@
 #include "broker/coordinator/offsets_machine.h"
 #include "broker/coordinator/transaction_machine.h"
 #include "broker/engine/damage_report.h"
+#include "broker/engine/describe_producers.h"
 #include "broker/engine/fetch.h"
 #include "broker/engine/list_offsets.h"
 #include "broker/engine/partition_requests.h"
@@ -353,6 +354,12 @@ void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *reques
 void weir_broker_write_marker(struct weir_broker *broker, struct weir_write_marker_request *request)
 {
     weir_engine_write_marker(&broker->engine, request);
+}
+
+void weir_broker_describe_producers(struct weir_broker *broker,
+                                    struct weir_describe_producers_request *request)
+{
+    weir_engine_describe_producers(&broker->engine, request);
 }
 
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request)

@@ -90,6 +90,8 @@ void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *reques
 /* Of transactions: wire/request/transaction_requests.h. */
 void weir_broker_write_marker(struct weir_broker *broker,
                               struct weir_write_marker_request *request);
+void weir_broker_describe_producers(struct weir_broker *broker,
+                                    struct weir_describe_producers_request *request);
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request);
 /** From a shard's own thread (`reply_to` is its actor) it is answered from what that shard knows, mostly
  * before this returns. */

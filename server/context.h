@@ -45,16 +45,17 @@ enum weir_acl_resource {
 };
 
 /* Where a response tells errors, for the metrics: in its own field, in a list's elements, or in the
- * lists of a list's elements. Sizes of 0: not there. */
+ * lists of a list's elements, and once more. Sizes of 0: not there. */
 struct weir_api_error_list {
     size_t data; /* offsets of pointer and count */
     size_t count;
     size_t item_size;
 };
+enum { WEIR_API_ERROR_LISTS = 3 };
 struct weir_api_errors {
-    struct weir_api_error_list outer;
-    struct weir_api_error_list inner;
-    size_t error_code; /* in the innermost */
+    struct weir_api_error_list
+        lists[WEIR_API_ERROR_LISTS]; /* each within an element of the one before */
+    size_t error_code;               /* in the innermost */
 };
 
 /** A row of the table (api_table.c): everything the server knows of a kind of request. */

@@ -409,6 +409,10 @@ int weir_partition_log_find_time(struct weir_partition_log *log, int64_t timesta
 int weir_partition_log_aborted(const struct weir_partition_log *log, int64_t from, int64_t to,
                                struct weir_aborted_transaction **list_out, size_t *count_out);
 
+/** The producers that are known, who wrote last at the end: an array in `arena`. WEIR_NO_MEMORY. */
+int weir_partition_log_producers(const struct weir_partition_log *log, struct weir_arena *arena,
+                                 struct weir_producer_info **list_out, size_t *count_out);
+
 /** Largest epoch <= `epoch` and where it ends; -1, -1 if none (OffsetForLeaderEpoch). */
 void weir_partition_log_epoch_end(const struct weir_partition_log *log, int32_t epoch,
                                   int32_t *epoch_out, int64_t *end_offset_out);

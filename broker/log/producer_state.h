@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/map.h"
 #include "wire/record_batch.h"
+#include "wire/request/transaction_requests.h"
 
 /**
  * What a partition remembers of each idempotent producer: its epoch and its last five batches. A
@@ -134,6 +135,9 @@ int weir_producer_state_copy_below(struct weir_producer_state *state,
                                    const struct weir_producer_state *other, int64_t offset);
 /** Where the first open transaction begins; -1: none is open. */
 int64_t weir_producer_state_first_unstable(const struct weir_producer_state *state);
+/** Those that are known, who wrote last at the end; `list` has room for all of them, or is NULL. How many. */
+size_t weir_producer_state_list(const struct weir_producer_state *state,
+                                struct weir_producer_info *list);
 /** Forget who was idle for longer and has no transaction open. How many went. */
 size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir_mono now,
                                   int64_t idle_ms_max);

@@ -31,6 +31,8 @@
 #include "wire/generated/describe_groups_response.h"
 #include "wire/generated/describe_log_dirs_request.h"
 #include "wire/generated/describe_log_dirs_response.h"
+#include "wire/generated/describe_producers_request.h"
+#include "wire/generated/describe_producers_response.h"
 #include "wire/generated/describe_transactions_request.h"
 #include "wire/generated/describe_transactions_response.h"
 #include "wire/generated/end_txn_request.h"
@@ -73,6 +75,8 @@
 #include "wire/generated/sync_group_response.h"
 #include "wire/generated/txn_offset_commit_request.h"
 #include "wire/generated/txn_offset_commit_response.h"
+#include "wire/generated/write_txn_markers_request.h"
+#include "wire/generated/write_txn_markers_response.h"
 
 /*
  * What is served, in order of key. Versions come from the schemas; ApiVersions is read off these
@@ -91,14 +95,22 @@
     }
 #define ERRORS_IN(message, field, item)                                                            \
     {                                                                                              \
-        .outer = LIST(message, field, message##_##item),                                           \
+        .lists = {LIST(message, field, message##_##item)},                                         \
         .error_code = FIELD(message##_##item, error_code)                                          \
     }
 #define ERRORS_WITHIN(message, field, item, inner_field, inner_item)                               \
     {                                                                                              \
-        .outer = LIST(message, field, message##_##item),                                           \
-        .inner = LIST(message##_##item, inner_field, message##_##inner_item),                      \
+        .lists = {LIST(message, field, message##_##item),                                          \
+                  LIST(message##_##item, inner_field, message##_##inner_item)},                    \
         .error_code = FIELD(message##_##inner_item, error_code)                                    \
+    }
+/* Of markers: each in topics, these in partitions. */
+#define ERRORS_OF_MARKERS(message, marker, topic, partition)                                       \
+    {                                                                                              \
+        .lists = {LIST(message, markers, message##_##marker),                                      \
+                  LIST(message##_##marker, topics, message##_##topic),                             \
+                  LIST(message##_##topic, partitions, message##_##partition)},                     \
+        .error_code = FIELD(message##_##partition, error_code)                                     \
     }
 #define TYPES(name)                                                                                \
     .request = &weir_wire_##name##_request_type, .response = &weir_wire_##name##_response_type
@@ -151,15 +163,14 @@ static const struct weir_api apis[] = {
      .errors = ERRORS_WITHIN(offset_for_leader_epoch_response, topics,
                              offset_for_leader_topic_result, partitions, epoch_end_offset)},
     {TYPES(add_partitions_to_txn), .announced_min = 0, .handle = weir_handle_add_partitions_to_txn,
-     .errors = {.outer = LIST(add_partitions_to_txn_response, results_by_topic_v3_and_below,
-                              add_partitions_to_txn_response_add_partitions_to_txn_topic_result),
-                .inner =
+     .errors =
+         {.lists = {LIST(add_partitions_to_txn_response, results_by_topic_v3_and_below,
+                         add_partitions_to_txn_response_add_partitions_to_txn_topic_result),
                     LIST(add_partitions_to_txn_response_add_partitions_to_txn_topic_result,
                          results_by_partition,
-                         add_partitions_to_txn_response_add_partitions_to_txn_partition_result),
-                .error_code =
-                    FIELD(add_partitions_to_txn_response_add_partitions_to_txn_partition_result,
-                          partition_error_code)}},
+                         add_partitions_to_txn_response_add_partitions_to_txn_partition_result)},
+          .error_code = FIELD(add_partitions_to_txn_response_add_partitions_to_txn_partition_result,
+                              partition_error_code)}},
     {TYPES(add_offsets_to_txn), .announced_min = 0, .handle = weir_handle_add_offsets_to_txn,
      .errors = ERRORS_AT_TOP(add_offsets_to_txn_response)},
     {TYPES(end_txn), .announced_min = 0, .handle = weir_handle_end_txn,
@@ -167,6 +178,10 @@ static const struct weir_api apis[] = {
     {TYPES(txn_offset_commit), .announced_min = 0, .handle = weir_handle_txn_offset_commit,
      .errors = ERRORS_WITHIN(txn_offset_commit_response, topics, txn_offset_commit_response_topic,
                              partitions, txn_offset_commit_response_partition)},
+    {TYPES(write_txn_markers), .announced_min = 1, .handle = weir_handle_write_txn_markers,
+     .errors =
+         ERRORS_OF_MARKERS(write_txn_markers_response, writable_txn_marker_result,
+                           writable_txn_marker_topic_result, writable_txn_marker_partition_result)},
     {TYPES(describe_configs), .announced_min = 1, .handle = weir_handle_describe_configs,
      .errors = ERRORS_IN(describe_configs_response, results, describe_configs_result)},
     {TYPES(alter_configs), .announced_min = 0, .handle = weir_handle_alter_configs,
@@ -189,6 +204,9 @@ static const struct weir_api apis[] = {
      .errors = ERRORS_IN(describe_transactions_response, transaction_states, transaction_state)},
     {TYPES(list_transactions), .announced_min = 0, .handle = weir_handle_list_transactions,
      .errors = ERRORS_AT_TOP(list_transactions_response)},
+    {TYPES(describe_producers), .announced_min = 0, .handle = weir_handle_describe_producers,
+     .errors = ERRORS_WITHIN(describe_producers_response, topics, topic_response, partitions,
+                             partition_response)},
     {TYPES(consumer_group_heartbeat), .announced_min = 0,
      .handle = weir_handle_consumer_group_heartbeat,
      .errors = ERRORS_AT_TOP(consumer_group_heartbeat_response)},
@@ -245,21 +263,21 @@ static const char *items_of(const void *message, const struct weir_api_error_lis
     return items;
 }
 
-static int16_t error_in(const void *message, const struct weir_api_error_list *list,
-                        const struct weir_api_error_list *inner, size_t error_code)
+/* The first that is not 0 of those in the lists from `level` on. */
+static int16_t error_in(const void *message, const struct weir_api_errors *errors, size_t level)
 {
     size_t count;
     int16_t error = 0;
-    if (list->item_size == 0) return error_at(message, error_code);
+    bool is_innermost = level == WEIR_API_ERROR_LISTS || errors->lists[level].item_size == 0;
+    if (is_innermost) return error_at(message, errors->error_code);
+    const struct weir_api_error_list *list = &errors->lists[level];
     const char *items = items_of(message, list, &count);
-    for (size_t i = 0; i < count && error == 0; i++) {
-        static const struct weir_api_error_list none = {0};
-        error = error_in(items + i * list->item_size, inner, &none, error_code);
-    }
+    for (size_t i = 0; i < count && error == 0; i++)
+        error = error_in(items + i * list->item_size, errors, level + 1);
     return error;
 }
 
 int16_t weir_api_error_of(const struct weir_api *api, const void *response)
 {
-    return error_in(response, &api->errors.outer, &api->errors.inner, api->errors.error_code);
+    return error_in(response, &api->errors, 0);
 }
