@@ -264,7 +264,8 @@ static int work_out(struct weir_partition_log *log, int64_t offset, struct short
         rc = walk_below(log, log->segments[i], offset, shorter, error);
     }
     if (rc == 0) {
-        rc = weir_producer_state_copy_below(&shorter->producers, &log->producers, offset);
+        rc = weir_producer_state_copy_below(&shorter->producers, &log->producers,
+                                            shorter->end_offset);
         if (rc < 0) (void)weir_error_set(error, rc, "no memory for a producer");
     }
     if (rc < 0) {

@@ -504,12 +504,16 @@ int weir_producer_state_copy_below(struct weir_producer_state *state,
         while (kept.batch_count > 0 && kept.batches[kept.batch_count - 1].last_offset >= offset) {
             kept.batch_count--;
         }
-        if (kept.batch_count == 0) continue;
+        /* What was opened, or ended, above is none of what stays: there the batches were walked. */
+        bool was_open = is_open(&kept) && kept.transaction_first_offset < offset;
+        if (kept.batch_count == 0 && !was_open) continue;
         struct weir_producer *known = find(state, kept.id);
         if (known == NULL) known = add_producer(state, kept.id);
         if (known == NULL) return WEIR_NO_MEMORY;
-        /* What was opened, or ended, above is none of what stays: there the batches were walked. */
-        bool was_open = is_open(&kept) && kept.transaction_first_offset < offset;
+        if (kept.batch_count == 0 && is_known(known)) { /* the walk knows its batches better */
+            set_transaction(state, known, kept.transaction_first_offset);
+            continue;
+        }
         if (!was_open) kept.transaction_first_offset = known->transaction_first_offset;
         if (known->coordinator_epoch >= 0) kept.coordinator_epoch = known->coordinator_epoch;
         set_facts(state, known, &kept);

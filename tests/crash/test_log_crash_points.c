@@ -33,6 +33,8 @@ struct scene {
     bool is_over;
 };
 
+static void (*life)(void); /* what is lived */
+
 static struct scene scene;
 
 static void print_scene(const char *what)
@@ -162,6 +164,65 @@ static void live(void)
     close_log();
 }
 
+/* Of a producer: a batch of its transaction, or the marker that ends it. */
+static void append_transactional(int64_t producer_id, bool is_marker, bool is_commit)
+{
+    if (scene.is_over) return;
+    struct test_append what = {
+        .has_producer = true,
+        .producer_id = producer_id,
+        .sequence = WEIR_NO_SEQUENCE,
+        .is_transactional = true,
+        .is_marker = is_marker,
+        .is_commit = is_commit,
+    };
+    (void)goes_on(test_log_append(&scene.test, &what, NULL));
+}
+
+static void write_in(int64_t producer_id)
+{
+    append_transactional(producer_id, false, false);
+}
+
+static void end_transaction(int64_t producer_id, bool is_commit)
+{
+    append_transactional(producer_id, true, is_commit);
+}
+
+/* Transactions that lie in one another and over segments; aborts in each, a cut that takes some of them back, and one that
+ * is open over a close. */
+static void live_transactions(void)
+{
+    open_log();
+    write_in(11);
+    write_in(12);
+    end_transaction(12, false);
+    write_in(12);
+    sync_log();
+    for (int i = 0; i < 4; i++) {
+        write_in(13);
+        end_transaction(13, i % 2 == 0);
+    }
+    end_transaction(11, false);
+    sync_log();
+    cut(7);
+    write_in(13);
+    end_transaction(13, false);
+    end_transaction(12, true);
+    sync_log();
+    write_in(12);
+    write_in(11);
+    close_log();
+    open_log();
+    end_transaction(11, false);
+    set_start(5);
+    write_in(14);
+    end_transaction(12, false);
+    sync_log();
+    end_transaction(14, false);
+    close_log();
+}
+
 /* ---- what must hold afterwards --------------------------------------------------------------- */
 
 static void expect_retry_is_known(void)
@@ -193,6 +254,7 @@ static void expect_whole(void)
     ck_assert_int_eq(state.durable_offset, state.end_offset);
     ck_assert(state.start_offset == scene.start_min || state.start_offset == scene.start_max);
     test_log_expect_all(test);
+    test_log_expect_transactions(test);
     test_log_expect_verified(test);
 }
 
@@ -252,7 +314,7 @@ static uint64_t play(uint64_t seed, struct weir_sim_fault_plan plan)
     scene.sent_base = -1;
     weir_sim_disk_count_reset(scene.test.sim, 0);
     weir_sim_disk_plan(scene.test.sim, 0, plan);
-    live();
+    life();
     uint64_t count = weir_sim_disk_count(scene.test.sim, 0);
     judge();
     test_log_stop(&scene.test);
@@ -269,6 +331,11 @@ static void play_everywhere(struct weir_sim_fault_plan plan)
             (void)play(seed, plan);
         }
     }
+}
+
+static void set_up(void)
+{
+    life = live;
 }
 
 /* ---- the faults ------------------------------------------------------------------------------ */
@@ -354,9 +421,25 @@ START_TEST(torn_at_every_byte)
 }
 END_TEST
 
+/* What becomes of transactions: killed, without power, on a full disk, and with an I/O error. */
+START_TEST(transactions_at_every_operation)
+{
+    static const struct weir_sim_fault_plan plans[] = {
+        {.fault = WEIR_SIM_FAULT_CRASH},
+        {.fault = WEIR_SIM_FAULT_CRASH_AFTER},
+        {.fault = WEIR_SIM_FAULT_CRASH, .crash = WEIR_SIM_POWER},
+        {.fault = WEIR_SIM_FAULT_ENOSPC},
+        {.fault = WEIR_SIM_FAULT_EIO, .crash = WEIR_SIM_POWER},
+    };
+    life = live_transactions;
+    play_everywhere(plans[_i]);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("crash points");
+    tcase_add_checked_fixture(tests, set_up, NULL);
     tcase_set_timeout(tests, 240);
     tcase_add_test(tests, a_quiet_life_ends_well);
     tcase_add_test(tests, killed_at_every_operation);
@@ -365,6 +448,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, disk_full_at_every_operation);
     tcase_add_test(tests, failed_sync_at_every_operation);
     tcase_add_test(tests, torn_at_every_byte);
+    tcase_add_loop_test(tests, transactions_at_every_operation, 0, 5);
     suite_add_tcase(suite, tests);
 }
 

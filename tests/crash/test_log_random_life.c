@@ -4,7 +4,7 @@
 #include "tests/unit/broker/log/log_support.h"
 
 /**
- * Long random lives of a log: appends, syncs, cuts at both ends, new epochs, restarts, kills and power
+ * Long random lives of a log: appends, transactions and their markers, syncs, cuts at both ends, new epochs, restarts, kills and power
  * losses in any order. After every step the log is what the model says; after every crash it is at
  * least what was acknowledged.
  */
@@ -39,6 +39,19 @@ static void open_log(int64_t start_offset)
     test.acked_offset = state().end_offset; /* opening made it durable */
 }
 
+/* Of one of three producers whose transactions lie in one another; without sequences, as a coordinator writes, for
+ * what a crash has taken nobody sends again. */
+static void make_transactional(struct test_append *what)
+{
+    what->has_producer = true;
+    what->producer_id = (int64_t)draw(3);
+    what->sequence = WEIR_NO_SEQUENCE;
+    what->is_transactional = true;
+    what->is_marker = draw(3) == 0;
+    what->is_commit = draw(2) == 0;
+    if (what->is_marker) what->record_count = 1;
+}
+
 static void step_append(void)
 {
     int count = 1 + (int)draw(4);
@@ -47,6 +60,7 @@ static void step_append(void)
             .record_count = 1 + (int)draw(3),
             .value_size = 1 + (int)draw(150),
         };
+        if (draw(2) == 0) make_transactional(&what);
         ck_ok(test_log_append(&test, &what, NULL), &test.error);
     }
 }
@@ -126,6 +140,7 @@ static void live(void)
     for (int i = 0; i < STEPS; i++) {
         step();
         weir_partition_log_check(test.log);
+        test_log_expect_transactions(&test);
         /* From the first batch that begins at or above the start. */
         int64_t from = state().end_offset;
         for (size_t at = test.batch_count; at > 0; at--) {

@@ -273,6 +273,97 @@ void test_log_expect_all(struct test_log *test)
                   (long long)state.end_offset, test->error.text);
 }
 
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+enum { TEST_TRANSACTIONS_MAX = 2048 };
+
+/* Of one producer, from its first batch to its marker. */
+struct transaction {
+    int64_t producer_id;
+    int64_t first_offset;
+    int64_t first_left; /* of its batches that are in the log still; -1: none is */
+    int64_t end;        /* the marker's offset; -1: it is open */
+    bool is_commit;
+};
+
+static size_t list_transactions(const struct test_log *test,
+                                const struct weir_partition_log_state *state,
+                                struct transaction *list)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < test->batch_count; i++) {
+        struct weir_batch_header header;
+        struct weir_transaction_marker marker;
+        const struct test_batch *batch = &test->batches[i];
+        struct weir_slice bytes = weir_slice(batch->bytes, batch->size);
+        if (batch->end_offset > state->end_offset) break;
+        ck_ok(weir_batch_peek(bytes, 0, &header, NULL), NULL);
+        if (!weir_batch_is_transactional(&header)) continue;
+        size_t at = 0;
+        while (at < count && (list[at].producer_id != header.producer_id || list[at].end >= 0))
+            at++;
+        bool is_marker = weir_batch_read_marker(bytes, &header, &marker, NULL) == 0;
+        if (is_marker && at < count) {
+            list[at].end = batch->base_offset;
+            list[at].is_commit = marker.is_commit;
+        } else if (!is_marker && at == count) {
+            ck_assert_uint_lt(count, TEST_TRANSACTIONS_MAX);
+            list[count++] =
+                (struct transaction){header.producer_id, batch->base_offset, -1, -1, false};
+        }
+        bool is_left = !is_marker && batch->end_offset > state->start_offset;
+        if (is_left && list[at].first_left < 0) list[at].first_left = batch->base_offset;
+    }
+    return count;
+}
+
+/* Where an index had to be made anew, and the snapshot that knew better is gone, the first offset is that of the first
+ * batch that is left. */
+static bool is_told(const struct weir_aborted_transaction *told, size_t count,
+                    const struct transaction *transaction)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (told[i].producer_id == transaction->producer_id &&
+            told[i].first_offset >= transaction->first_offset &&
+            told[i].first_offset <= transaction->first_left) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void test_log_expect_transactions(struct test_log *test)
+{
+    static struct transaction list[TEST_TRANSACTIONS_MAX];
+    struct weir_partition_log_state state = weir_partition_log_state(test->log);
+    struct weir_aborted_transaction *told;
+    size_t told_count;
+    size_t count = list_transactions(test, &state, list);
+    int64_t stable_min = state.end_offset;
+    int64_t stable_max = state.end_offset; /* by those of which something is left to be read */
+    size_t aborted_count = 0;
+    ck_ok(weir_partition_log_aborted(test->log, state.start_offset, state.end_offset, &told,
+                                     &told_count),
+          NULL);
+    for (size_t i = 0; i < count; i++) {
+        bool is_open = list[i].end < 0;
+        if (is_open && list[i].first_offset < stable_min) stable_min = list[i].first_offset;
+        bool is_left = is_open && list[i].first_left >= 0;
+        if (is_left && list[i].first_left < stable_max) stable_max = list[i].first_left;
+        if (is_open || list[i].is_commit || list[i].end < state.start_offset) continue;
+        aborted_count++;
+        if (list[i].first_left < 0) continue; /* nothing of it can be read */
+        ck_assert_msg(is_told(told, told_count, &list[i]), "producer %lld from %lld is not told",
+                      (long long)list[i].producer_id, (long long)list[i].first_offset);
+    }
+    ck_assert_uint_le(told_count, aborted_count);
+    weir_free(told);
+    if (stable_min < state.start_offset) stable_min = state.start_offset;
+    if (stable_max < state.start_offset) stable_max = state.start_offset;
+    ck_assert_int_ge(state.last_stable_offset, stable_min);
+    ck_assert_int_le(state.last_stable_offset, stable_max);
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 const char *test_log_path(struct test_log *test, const char *name)

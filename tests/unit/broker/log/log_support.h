@@ -68,6 +68,9 @@ int test_log_read(struct test_log *test, struct weir_log_read *read);
 int64_t test_log_expect_from(struct test_log *test, int64_t from, size_t size_max);
 /** From the start to the end by the model, with no more holes than that has. */
 void test_log_expect_all(struct test_log *test);
+/** What the batches of the model say of transactions, each by itself, is what the log says: where the first open one
+ * begins, and which were aborted. */
+void test_log_expect_transactions(struct test_log *test);
 /** Forget of the model what lies at or above `offset`. */
 void test_log_forget(struct test_log *test, int64_t offset);
 /** Paths in the log's folder. */

@@ -298,6 +298,28 @@ START_TEST(a_cut_takes_aborts_back)
 }
 END_TEST
 
+/* A cut that goes through the batch which opens a transaction takes the batch, and the transaction with it: nothing is
+ * open that no marker would end. */
+START_TEST(a_cut_through_the_first_batch_takes_its_transaction)
+{
+    struct test_append plain = {.record_count = 1};
+    ck_ok(test_log_append(&test, &plain, NULL), &test.error);
+    ck_ok(test_log_append(&test,
+                          &(struct test_append){.record_count = 3,
+                                                .has_producer = true,
+                                                .producer_id = 7,
+                                                .is_transactional = true},
+                          NULL),
+          &test.error);
+    ck_assert_int_eq(weir_partition_log_state(test.log).last_stable_offset, 1);
+    ck_ok(weir_partition_log_truncate(test.log, 2, &test.error), &test.error);
+    test_log_forget(&test, 1);
+    ck_ok(test_log_append(&test, &plain, NULL), &test.error);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, 2);
+    ck_assert_int_eq(weir_partition_log_state(test.log).last_stable_offset, 2);
+}
+END_TEST
+
 static int txnindex_count;
 
 static void count_file(struct test_log *log, const char *name)
@@ -392,6 +414,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_wrong_file_is_made_anew, 0, 2 * HARMS);
     tcase_add_loop_test(tests, without_a_mark_aborts_are_found, 0, 2);
     tcase_add_test(tests, a_cut_takes_aborts_back);
+    tcase_add_test(tests, a_cut_through_the_first_batch_takes_its_transaction);
     tcase_add_test(tests, a_segment_takes_its_index_along);
     tcase_add_loop_test(tests, an_older_directory_says_it_by_its_files, 0, 2);
     tcase_add_test(tests, memory_may_run_out);
