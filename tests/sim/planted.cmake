@@ -44,6 +44,15 @@ weir_planted_in_groups(stale_epoch SYMBOL weir_consumer_group_check_commit)
 weir_planted_in_groups(early_owner SYMBOL weir_consumer_member_reconcile)
 weir_planted_in_groups(hasty_commit SYMBOL weir_partition_write)
 
+# Transactions, within the seeds of test_transaction_seeds.
+function(weir_planted_in_transactions bug)
+  weir_planted(${bug} SEEDS 100 SOURCES test_transaction_seeds.c DEPENDS weir_sim_transactions ${ARGN})
+endfunction()
+weir_planted_in_transactions(lost_marker SYMBOL weir_engine_write_marker)
+weir_planted_in_transactions(early_prepare SYMBOL weir_engine_sync_partition)
+weir_planted_in_transactions(early_offset SYMBOL weir_offsets_image_apply_pending)
+weir_planted_in_transactions(hasty_decision SYMBOL weir_partition_write)
+
 # Of a symbol that nothing calls the check says so.
 add_test(NAME sim_planted_disarmed
          COMMAND ${planted_is_armed} $<TARGET_FILE:test_sim_planted_torn_tail> weir_batch_check_crc_of_old)

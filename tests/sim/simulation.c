@@ -300,6 +300,7 @@ static int open_bare(struct simulation *simulation, struct weir_error *error)
         .segment_files_max = SEGMENT_FILES_MAX,
         .topic_defaults = weir_topic_config_default(),
         .groups = simulation->swarm.groups,
+        .transactions = simulation->swarm.transactions,
     };
     options.topic_defaults.segment_bytes = simulation->swarm.internal_segment_bytes;
     options.topic_defaults.retention_ms = -1;

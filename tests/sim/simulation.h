@@ -38,7 +38,8 @@ struct swarm {
     int32_t shard_count; /* these four of a bare engine */
     int32_t offsets_partition_count;
     int64_t internal_segment_bytes;
-    struct weir_group_settings groups; /* zeroed: the defaults */
+    struct weir_group_settings groups; /* zeroed: the defaults, as the next */
+    struct weir_txn_settings transactions;
 };
 
 struct simulation;
