@@ -183,17 +183,25 @@ static void store_size(uint8_t *frame, size_t size)
     weir_store_u32(frame, (uint32_t)size - 4);
 }
 
-/* What is in line before a bad frame is answered, the bad one and what follows is not. */
+/* What is in line before a bad frame is answered, the bad one and what follows is not. Where something follows
+ * the server closes with bytes unread, and as TCP has it the reset may overtake the answer. */
 static void expect_end_behind(struct server_stage *stage, const uint8_t *bad, size_t bad_size)
 {
     uint8_t bytes[3 * FRAME_MAX];
     size_t size = make_frame(stage, 0, 41, bytes);
     memcpy(bytes + size, bad, bad_size);
     size += bad_size;
-    size += make_frame(stage, 0, 42, bytes + size);
     raw_send(&stage->client, bytes, size);
     expect_answer(stage, 0, 41);
     server_expect_end(stage);
+    reconnect(stage);
+
+    size += make_frame(stage, 0, 42, bytes + size);
+    raw_send(&stage->client, bytes, size);
+    struct weir_slice frame;
+    while ((frame = raw_frame(&stage->client)).data != NULL) {
+        ck_assert_int_eq((int32_t)weir_load_u32(frame.data), 41);
+    }
     reconnect(stage);
 }
 
@@ -222,7 +230,7 @@ START_TEST(a_malformed_request_ends_the_connection)
     store_size(frame, size - 1);
     expect_end_behind(&stage, frame, size - 1);
 
-    ck_assert_int_eq(server_metrics(&stage).connections_killed, 5);
+    ck_assert_int_eq(server_metrics(&stage).connections_killed, 10);
     ck_assert_int_eq(server_metrics(&stage).requests_in_flight, 0);
     server_end(&stage);
 }
