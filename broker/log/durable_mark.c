@@ -479,6 +479,29 @@ int weir_durable_mark_replace(struct weir_env *env, const char *directory, struc
     return weir_small_file_replace_both(&mark, &copy, error);
 }
 
+int weir_durable_mark_lay(struct weir_env *env, const char *directory, struct weir_slice bytes,
+                          struct weir_error *error)
+{
+    const struct weir_small_file_replace mark =
+        file_of(env, directory, WEIR_DURABLE_MARK_NAME, bytes);
+    const struct weir_small_file_replace copy =
+        file_of(env, directory, WEIR_DURABLE_MARK_COPY_NAME, bytes);
+    int rc = weir_small_file_lay(&mark, error);
+    return rc == 0 ? weir_small_file_lay(&copy, error) : rc;
+}
+
+int weir_durable_mark_take(struct weir_env *env, const char *directory, struct weir_error *error)
+{
+    const struct weir_slice none = {0};
+    const struct weir_small_file_replace mark =
+        file_of(env, directory, WEIR_DURABLE_MARK_NAME, none);
+    const struct weir_small_file_replace copy =
+        file_of(env, directory, WEIR_DURABLE_MARK_COPY_NAME, none);
+    int rc = weir_small_file_take(&mark, error);
+    if (rc == 0) (void)weir_small_file_take(&copy, NULL); /* an older one is as true */
+    return rc;
+}
+
 void weir_durable_mark_mend_copy(struct weir_env *env, struct weir_budget *budget,
                                  const char *directory)
 {

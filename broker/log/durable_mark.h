@@ -142,6 +142,12 @@ int weir_durable_mark_read(struct weir_env *env, struct weir_budget *budget, con
  */
 int weir_durable_mark_replace(struct weir_env *env, const char *directory, struct weir_slice bytes,
                               bool copy_is_all, struct weir_error *error);
+/** Its two halves, for whoever has many made durable by one sync of the file system: mark and copy are laid beside the
+ * old ones, that sync comes, and they take their names. Until the next sync of the folder, or the file system, a loss of
+ * power may bring back the older mark, which is as true. Errors of either: as above. */
+int weir_durable_mark_lay(struct weir_env *env, const char *directory, struct weir_slice bytes,
+                          struct weir_error *error);
+int weir_durable_mark_take(struct weir_env *env, const char *directory, struct weir_error *error);
 /** Make the copy anew from the mark, if that can be read. */
 void weir_durable_mark_mend_copy(struct weir_env *env, struct weir_budget *budget,
                                  const char *directory);

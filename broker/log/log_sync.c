@@ -172,6 +172,7 @@ int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sy
         mark_is_due(log) && weir_log_encode_mark(log, WEIR_MARK_PLAIN, &sync->mark, NULL) == 0;
     weir_assert(!sync->has_mark ||
                 !log->copy_is_all); /* an append has written the one that was owed */
+    sync->is_mark_laid = false;
     sync->segment = hold_dirty(weir_log_active(log), &sync->file);
     sync->file_mark = weir_kept_file_mark(weir_log_active(log)->kept);
     sync->env = log->env;
@@ -204,6 +205,23 @@ static int check_file(const struct weir_log_sync *sync, struct weir_error *error
                           sync->file->path);
 }
 
+void weir_log_sync_prepare(struct weir_log_sync *sync)
+{
+    if (!sync->has_mark || sync->is_apart) return;
+    /* What cannot be laid is tried once more behind the sync, and reported there. */
+    sync->is_mark_laid =
+        weir_durable_mark_lay(sync->env, sync->path, weir_buffer_slice(&sync->mark), NULL) == 0;
+}
+
+static int put_mark(struct weir_log_sync *sync, bool file_system_is_synced)
+{
+    if (sync->is_mark_laid && file_system_is_synced) {
+        return weir_durable_mark_take(sync->env, sync->path, &sync->error);
+    }
+    return weir_durable_mark_replace(sync->env, sync->path, weir_buffer_slice(&sync->mark), false,
+                                     &sync->error);
+}
+
 void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
 {
     struct weir_segment *segment = sync->segment;
@@ -217,8 +235,7 @@ void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced)
     if (sync->rc == 0) sync->rc = check_file(sync, &sync->error);
     if (sync->rc < 0 && sync->rc != WEIR_CORRUPT) weir_boot_file_forget(sync->env, sync->path);
     if (sync->rc < 0 || !sync->has_mark) return;
-    int rc = weir_durable_mark_replace(sync->env, sync->path, weir_buffer_slice(&sync->mark), false,
-                                       &sync->error);
+    int rc = put_mark(sync, file_system_is_synced);
     if (rc == 0) return;
     sync->has_mark = false;
     /* In a shortage the old mark stands and the data is safe: the next sync tries again. */

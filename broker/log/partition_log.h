@@ -244,6 +244,7 @@ struct weir_log_sync {
     int64_t end_offset;   /* what will be durable */
     int64_t marked_bytes; /* appended up to the mark */
     bool has_mark;        /* a mark of `end_offset` is written after the data */
+    bool is_mark_laid;    /* the sync of the file system covers it */
     struct weir_buffer mark;
     bool is_apart; /* what is synced for many logs at once does not cover this one */
     char *path;    /* the log's folder (borrowed) */
@@ -255,6 +256,9 @@ struct weir_log_sync {
 bool weir_partition_log_is_dirty(const struct weir_partition_log *log);
 /** Capture what is to be made durable. A shortage is none of its errors. Owner's thread. */
 int weir_log_sync_begin(struct weir_partition_log *log, struct weir_log_sync *sync);
+/** Before the shared file system is synced: that is to make the mark durable as well. A mark takes two syncs, and many
+ * logs that are written alike want theirs at once. Any one thread; touches nothing but `sync` and the disk. */
+void weir_log_sync_prepare(struct weir_log_sync *sync);
 /** Sync data and mark; no data if the caller has just synced the whole file system that is shared and the
  * log lies there. Any one thread; touches nothing but `sync` and the disk. */
 void weir_log_sync_run(struct weir_log_sync *sync, bool file_system_is_synced);

@@ -170,6 +170,39 @@ START_TEST(what_an_open_keeps_it_has_synced)
 }
 END_TEST
 
+/* A mark that is laid before the sync of the file system needs none of its own: the next one makes its name durable.
+ * Until then a loss of power may bring back the one before it, by which as much is found. */
+START_TEST(a_mark_is_laid_for_the_sync_of_the_file_system)
+{
+    struct weir_log_sync sync = {0};
+    struct weir_file *folder = NULL;
+    test_log_stop(&test);
+    test_log_start(&test, (uint64_t)_i + 1);
+    ck_ok(test_log_open(&test), &test.error);
+    ck_ok(test_log_append(&test, &(struct test_append){.value_size = 3500}, NULL), &test.error);
+    ck_ok(weir_directory_open(test.env, test.options.path, &folder, NULL), NULL);
+    ck_ok(weir_log_sync_begin(test.log, &sync), &sync.error);
+    ck_assert(sync.has_mark);
+    weir_log_sync_prepare(&sync);
+    ck_ok(weir_sync_file_system(folder, NULL), NULL);
+    weir_sim_disk_count_reset(test.sim, 0);
+    weir_log_sync_run(&sync, true);
+    ck_assert_uint_eq(weir_sim_disk_count(test.sim, 0), 2); /* mark and copy take their names */
+    ck_ok(weir_log_sync_end(test.log, &sync), &sync.error);
+    test.acked_offset = weir_partition_log_state(test.log).durable_offset;
+    ck_assert_int_eq(test.acked_offset, 1);
+
+    bool is_synced = _i % 2 == 1;
+    if (is_synced) ck_ok(weir_sync_file_system(folder, NULL), NULL);
+    weir_file_close(folder);
+    test_log_crash(&test, WEIR_SIM_POWER);
+    ck_ok(test_log_open(&test), &test.error);
+    test_log_expect_all(&test);
+    ck_assert_int_eq(weir_partition_log_state(test.log).end_offset, 1);
+    if (is_synced) ck_assert_int_eq(test.recovery.scanned_bytes, 0);
+}
+END_TEST
+
 /* A mark is written when that many bytes are not in one yet, and not again before as many have come. */
 START_TEST(a_mark_is_written_once_it_is_due)
 {
@@ -219,6 +252,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, what_is_appended_is_read);
     tcase_add_test(tests, a_killed_log_keeps_its_tail);
+    tcase_add_loop_test(tests, a_mark_is_laid_for_the_sync_of_the_file_system, 0, 8);
     tcase_add_test(tests, a_mark_is_written_once_it_is_due);
     tcase_add_test(tests, an_open_log_is_this_boots);
     tcase_add_test(tests, the_epoch_checkpoint_says_what_the_log_knows);
