@@ -126,6 +126,8 @@ struct weir_env_ops {
     void (*actor_wake)(struct weir_actor *actor);
     void (*actor_wake_at)(struct weir_actor *actor, struct weir_mono deadline);
     void (*work_submit)(struct weir_env *env, struct weir_work *work);
+    void (*each)(struct weir_env *env, size_t count, void (*run)(void *context, size_t index),
+                 void *context);
     int (*wait)(struct weir_env *env, bool (*is_done)(void *context), void *context,
                 struct weir_mono deadline);
     void (*signal)(struct weir_env *env);
@@ -458,6 +460,17 @@ struct weir_work {
 static inline void weir_work_submit(struct weir_env *env, struct weir_work *work)
 {
     env->ops->work_submit(env, work);
+}
+
+/**
+ * `run(context, index)` for each index below `count`; returns when all have. Beside each other as far as there are
+ * threads for it, in any order: for what each waits for the disk, as syncs of many files. On a worker, or where one may
+ * block.
+ */
+static inline void weir_each(struct weir_env *env, size_t count,
+                             void (*run)(void *context, size_t index), void *context)
+{
+    env->ops->each(env, count, run, context);
 }
 
 /**

@@ -11,7 +11,7 @@
  *     append 1 ──┐                       append 3, 4, 5 ──┐
  *     append 2 ──┤ dirty list                             ┤ dirty list
  *                └─turn ends──> in flight ────────────────│──> flushed: acks 1, 2
- *                               (worker: fdatasync,       └─turn ends──> in flight ──> acks 3, 4, 5
+ *                               (worker: fdatasync each,  └─turn ends──> in flight ──> acks 3, 4, 5
  *                                or one syncfs for all)
  *
  * So a flush takes as many appends as arrive while the disk works: the slower the disk, the larger the
@@ -129,25 +129,51 @@ static struct weir_flush_group *group_of(struct weir_work *work)
     return (struct weir_flush_group *)work; /* its first member */
 }
 
+static void sync_each(void *context, size_t index)
+{
+    struct weir_flush_entry *const *entries = context;
+    weir_log_sync_run(&entries[index]->sync, false);
+}
+
+static void run_each(struct weir_flush_group *group)
+{
+    struct weir_flush_entry *entries[WEIR_FLUSH_FILE_SYSTEM_FROM];
+    size_t count = 0;
+    for (struct weir_flush_entry *entry = group->flight_first; entry != NULL; entry = entry->next)
+        entries[count++] = entry;
+    weir_assert(count == group->flight_count);
+    weir_each(group->serving->env, count, sync_each, (void *)entries);
+}
+
+static void run_together(struct weir_flush_group *group)
+{
+    const struct weir_serving *serving = group->serving;
+    struct weir_flush_entry *entry;
+    struct weir_error error = {0};
+    for (entry = group->flight_first; entry != NULL; entry = entry->next)
+        weir_log_sync_prepare(&entry->sync);
+    int rc = weir_sync_file_system(group->anchor, &error);
+    if (rc < 0) {
+        weir_boot_file_forget_all(serving->env, serving->log_path);
+        weir_serving_go_offline(group->serving, &error); /* now: other works are to hear of it */
+    }
+    for (entry = group->flight_first; entry != NULL; entry = entry->next) {
+        if (rc == 0) {
+            weir_log_sync_run(&entry->sync, true);
+        } else {
+            weir_log_sync_failed(&entry->sync, rc, &error);
+        }
+    }
+}
+
 /* On a worker. */
 static void run(struct weir_work *work)
 {
     struct weir_flush_group *group = group_of(work);
-    const struct weir_serving *serving = group->serving;
-    struct weir_error error = {0};
-    bool is_synced = false;
-    int rc = 0;
-    if (group->flight_count >= WEIR_FLUSH_FILE_SYSTEM_FROM) {
-        rc = weir_sync_file_system(group->anchor, &error);
-        is_synced = rc == 0;
-        if (rc < 0) weir_boot_file_forget_all(serving->env, serving->log_path);
-    }
-    for (struct weir_flush_entry *entry = group->flight_first; entry != NULL; entry = entry->next) {
-        if (rc == 0) {
-            weir_log_sync_run(&entry->sync, is_synced);
-        } else {
-            weir_log_sync_failed(&entry->sync, rc, &error);
-        }
+    if (group->flight_count < WEIR_FLUSH_FILE_SYSTEM_FROM) {
+        run_each(group);
+    } else {
+        run_together(group);
     }
 }
 

@@ -218,14 +218,15 @@ static void give_up(struct weir_shard *shard, int rc, const struct weir_error *r
     }
 }
 
+enum { IN_STEP_FROM = 4 };
+
 /* A thousand logs that are closed one by one cost thousands of syncs: in step they share two. */
 static int mark_in_step(struct weir_shard *shard, struct weir_error *error)
 {
     struct weir_error local = {0};
     struct weir_file *anchor = shard->flush.anchor;
     size_t count = count_unmarked(shard);
-    if (count < WEIR_FLUSH_FILE_SYSTEM_FROM || atomic_load(&shard->engine->serving.is_offline))
-        return 0;
+    if (count < IN_STEP_FROM || atomic_load(&shard->engine->serving.is_offline)) return 0;
     int rc = lay_marks(shard, &local);
     if (rc == 0) rc = weir_sync_file_system(anchor, &local);
     if (rc == 0) rc = take_marks(shard, &local);

@@ -89,6 +89,18 @@ void weir_sim_work_submit(struct weir_env *env, struct weir_work *work)
                        sim->now_ns + weir_sim_duration(sim, sim->options.work_ns_max));
 }
 
+/* One behind the other, in an order that is drawn: the real one promises none. */
+void weir_sim_each(struct weir_env *env, size_t count, void (*run)(void *context, size_t index),
+                   void *context)
+{
+    const struct weir_sim_life *life = (struct weir_sim_life *)env;
+    const size_t first = count > 1 ? (size_t)weir_sim_random_below(&life->sim->schedule, count) : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (life->is_dead) return;
+        run(context, (first + i) % count);
+    }
+}
+
 /* As in the real environment an actor's works are run to their end before it goes; the answers are
  * dropped with its mailbox. */
 static void end_works_of(struct weir_sim_actor *actor)

@@ -132,6 +132,7 @@ static const struct weir_env_ops ops = {
     .actor_wake = weir_sim_actor_wake,
     .actor_wake_at = weir_sim_actor_wake_at,
     .work_submit = weir_sim_work_submit,
+    .each = weir_sim_each,
     .wait = weir_sim_wait,
     .signal = signal_waiters,
     .may_block = may_block,

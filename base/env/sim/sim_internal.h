@@ -173,6 +173,8 @@ void weir_sim_actor_stop(struct weir_actor *actor);
 void weir_sim_actor_wake(struct weir_actor *actor);
 void weir_sim_actor_wake_at(struct weir_actor *actor, struct weir_mono deadline);
 void weir_sim_work_submit(struct weir_env *env, struct weir_work *work);
+void weir_sim_each(struct weir_env *env, size_t count, void (*run)(void *context, size_t index),
+                   void *context);
 int weir_sim_wait(struct weir_env *env, bool (*is_done)(void *context), void *context,
                   struct weir_mono deadline);
 

@@ -189,6 +189,7 @@ static const struct weir_env_ops ops = {
     .actor_wake = weir_env_uv_actor_wake,
     .actor_wake_at = weir_env_uv_actor_wake_at,
     .work_submit = weir_env_uv_work_submit,
+    .each = weir_env_uv_each,
     .wait = wait_until_done,
     .signal = signal_waiters,
     .may_block = may_block,
@@ -208,9 +209,12 @@ static void init_locks(struct weir_env_uv *env)
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&env->wait_lock, NULL);
     pthread_mutex_init(&env->work_lock, NULL);
+    pthread_mutex_init(&env->each_lock, NULL);
     pthread_mutex_init(&env->room_lock, NULL);
     pthread_cond_init(&env->work_ready, NULL);
     pthread_cond_init(&env->work_returned, NULL);
+    pthread_cond_init(&env->each_ready, NULL);
+    pthread_cond_init(&env->each_ended, NULL);
 }
 
 /* The environment holds the heap that everything else comes from, so it is the one object that comes
@@ -251,10 +255,14 @@ void weir_env_uv_free(struct weir_env *base)
     weir_assert(atomic_load(&env->waiter_count) == 0);
 
     weir_env_uv_work_stop(env);
+    weir_env_uv_each_stop(env);
+    pthread_cond_destroy(&env->each_ended);
+    pthread_cond_destroy(&env->each_ready);
     pthread_cond_destroy(&env->work_returned);
     pthread_cond_destroy(&env->work_ready);
     pthread_cond_destroy(&env->wait_changed);
     pthread_mutex_destroy(&env->room_lock);
+    pthread_mutex_destroy(&env->each_lock);
     pthread_mutex_destroy(&env->work_lock);
     pthread_mutex_destroy(&env->wait_lock);
     free(env);

@@ -15,11 +15,12 @@
  *   files.c     files and directories
  *   actors.c    actors: a thread and a libuv loop each
  *   work.c      the worker threads for what may block
+ *   each.c      their helpers, for many syncs at once
  *   socket.c    sockets on an actor's loop; listener.c those that listen
  *   address.c   their addresses
  *   room.c      whether there is room for more threads and memory
  *
- * Locks: `wait_lock` and `work_lock` are leaves, no code holds both; `room_lock` is taken before any other. `is_done` of a waiter runs under
+ * Locks: `wait_lock`, `work_lock` and `each_lock` are leaves, no code holds two; `room_lock` is taken before any other. `is_done` of a waiter runs under
  * `wait_lock` and must not call back into the environment.
  */
 /* Queued works, oldest first, by their `done`. */
@@ -27,6 +28,8 @@ struct weir_env_uv_works {
     struct weir_message *first;
     struct weir_message **last;
 };
+
+enum { WEIR_ENV_UV_HELPERS_MAX = 15 };
 
 struct weir_env_uv {
     struct weir_env base;
@@ -49,6 +52,14 @@ struct weir_env_uv {
     int worker_count;  /* wanted */
     int workers_alive; /* started */
     bool is_work_ending;
+
+    pthread_mutex_t each_lock;
+    pthread_cond_t each_ready; /* there is something to begin, or the helpers shall end */
+    pthread_cond_t each_ended; /* of one all has ended */
+    struct weir_env_uv_each *each_first;
+    pthread_t helpers[WEIR_ENV_UV_HELPERS_MAX];
+    size_t helper_count; /* started */
+    bool is_each_ending;
 
     pthread_mutex_t room_lock; /* held from weir_room_enter to weir_room_leave */
 
@@ -118,6 +129,11 @@ int weir_env_uv_remove(struct weir_env *env, const char *path, struct weir_error
 int weir_env_uv_remove_directory(struct weir_env *env, const char *path, struct weir_error *error);
 int weir_env_uv_list(struct weir_env *env, const char *path, weir_list_fn each, void *context,
                      struct weir_error *error);
+
+void weir_env_uv_each(struct weir_env *base, size_t count, void (*run)(void *context, size_t index),
+                      void *context);
+/** End the helpers; nothing is out any more. */
+void weir_env_uv_each_stop(struct weir_env_uv *env);
 
 /** The system's handle of a file of this environment. */
 int weir_env_uv_file_handle(const struct weir_file *file);

@@ -395,6 +395,44 @@ START_TEST(work_takes_its_time_and_comes_back_once)
 }
 END_TEST
 
+struct order {
+    size_t of[8];
+    size_t count;
+};
+
+static void note_index(void *context, size_t index)
+{
+    struct order *order = context;
+    order->of[order->count++] = index;
+}
+
+/* Each of many once, in an order that its seed decides. */
+START_TEST(many_are_done_in_an_order_of_the_seed)
+{
+    struct order first = {0};
+    int differing = 0;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct order orders[2] = {0};
+        for (int i = 0; i < 2; i++) {
+            struct weir_sim *sim = new_sim(seed);
+            weir_each(weir_sim_node(sim, 0), 8, note_index, &orders[i]);
+            weir_each(weir_sim_node(sim, 0), 0, note_index, &orders[i]);
+            weir_sim_free(sim);
+        }
+        ck_assert_mem_eq(&orders[0], &orders[1], sizeof orders[0]);
+        bool seen[8] = {0};
+        for (size_t i = 0; i < orders[0].count; i++)
+            seen[orders[0].of[i]] = true;
+        ck_assert_uint_eq(orders[0].count, 8);
+        for (size_t i = 0; i < 8; i++)
+            ck_assert(seen[i]);
+        if (seed == 1) first = orders[0];
+        differing += memcmp(&first, &orders[0], sizeof first) != 0;
+    }
+    ck_assert_int_gt(differing, 0);
+}
+END_TEST
+
 /* ---- crashes --------------------------------------------------------------------------------- */
 
 /* A crash ends one node: its actors run no more, its memory goes, the other node goes on. */
@@ -670,6 +708,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_run_ends_at_its_limit);
     tcase_add_test(tests, a_stopped_actor_leaves_nothing_behind);
     tcase_add_test(tests, work_takes_its_time_and_comes_back_once);
+    tcase_add_test(tests, many_are_done_in_an_order_of_the_seed);
     tcase_add_test(tests, a_crash_ends_one_node_only);
     tcase_add_test(tests, a_crash_inside_an_operation_leaves_a_corpse_without_effect);
     tcase_add_test(tests, a_crash_after_an_operation_keeps_its_effect);

@@ -495,6 +495,66 @@ START_TEST(a_long_work_has_its_turn)
 END_TEST
 
 /* An actor is stopped with works out: all run, none touches the actor once it is gone. */
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+enum { EACH_COUNT = 16, EACH_MANY = 500, EACH_CALLERS = 4 };
+
+struct many {
+    _Atomic int done[EACH_MANY];
+    pthread_barrier_t all;
+};
+
+static void meet(void *context, size_t index)
+{
+    struct many *many = context;
+    (void)pthread_barrier_wait(&many->all);
+    atomic_fetch_add(&many->done[index], 1);
+}
+
+static void count_one(void *context, size_t index)
+{
+    struct many *many = context;
+    atomic_fetch_add(&many->done[index], 1);
+}
+
+/* Each waits until all the others are there, so none of them may wait for another to end. */
+START_TEST(each_of_many_is_done_beside_the_others)
+{
+    struct many many = {0};
+    pthread_barrier_init(&many.all, NULL, EACH_COUNT);
+    for (int round = 1; round <= 3; round++) {
+        weir_each(env, EACH_COUNT, meet, &many);
+        for (int i = 0; i < EACH_COUNT; i++)
+            ck_assert_int_eq(atomic_load(&many.done[i]), round);
+    }
+    pthread_barrier_destroy(&many.all);
+}
+END_TEST
+
+static void *call_each(void *context)
+{
+    weir_each(env, EACH_MANY, count_one, context);
+    const struct many *many = context;
+    for (int i = 0; i < EACH_MANY; i++)
+        ck_assert_int_eq(atomic_load(&many->done[i]), 1);
+    return NULL;
+}
+
+/* Whoever asks has all of its own done when it goes on; nothing is done twice, and none is one too many. */
+START_TEST(each_of_many_is_done_once_for_whoever_asks)
+{
+    static struct many many[EACH_CALLERS];
+    pthread_t callers[EACH_CALLERS];
+    for (int i = 0; i < EACH_CALLERS; i++)
+        ck_assert_int_eq(pthread_create(&callers[i], NULL, call_each, &many[i]), 0);
+    for (int i = 0; i < EACH_CALLERS; i++)
+        ck_assert_int_eq(pthread_join(callers[i], NULL), 0);
+    weir_each(env, 0, count_one, &many[0]);
+    weir_each(env, 1, count_one, &many[0]);
+    ck_assert_int_eq(atomic_load(&many[0].done[0]), 2);
+}
+END_TEST
+
 START_TEST(stopping_waits_for_the_actors_works)
 {
     memset(&office, 0, sizeof office);
@@ -636,6 +696,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_stopped_actor_handles_nothing_more);
     tcase_add_test(tests, work_comes_back_on_the_right_actor);
     tcase_add_test(tests, stopping_waits_for_the_actors_works);
+    tcase_add_test(tests, each_of_many_is_done_beside_the_others);
+    tcase_add_test(tests, each_of_many_is_done_once_for_whoever_asks);
     tcase_add_test(tests, long_works_leave_a_worker_to_the_others);
     tcase_add_test(tests, a_long_work_has_its_turn);
     tcase_add_test(tests, waiting_on_an_actors_thread_is_refused);

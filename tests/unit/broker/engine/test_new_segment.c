@@ -10,7 +10,7 @@
 /* A record of one byte is a batch of 69. */
 enum { RECORDS = 6 };
 
-static void begin(struct engine *engine, const char *flush_policy)
+static void begin_at(struct engine *engine, const char *flush_policy, uint64_t seed)
 {
     struct weir_config_entry configs[] = {{.key = "segment.bytes", .value = "150"},
                                           {.key = "flush.policy", .value = flush_policy}};
@@ -19,9 +19,14 @@ static void begin(struct engine *engine, const char *flush_policy)
                                         .partition_count = 1,
                                         .configs = configs,
                                         .config_count = 2};
-    engine_init(engine, 1);
+    engine_init(engine, seed);
     ck_ok(engine_open(engine), &engine->error);
     ck_ok(engine_topic(engine, &create), &engine->error);
+}
+
+static void begin(struct engine *engine, const char *flush_policy)
+{
+    begin_at(engine, flush_policy, 1);
 }
 
 static void end(struct engine *engine)
@@ -164,6 +169,74 @@ START_TEST(a_full_disk_keeps_it_from_beginning)
 }
 END_TEST
 
+/* ---- beside a sync of the file system that fails --------------------------------------------- */
+
+enum { BUSY = WEIR_FLUSH_FILE_SYSTEM_FROM, SEEDS = 12, OPERATIONS = 3 };
+
+static void create_busy(struct engine *engine)
+{
+    ck_ok(engine_create(engine, "busy", BUSY), &engine->error);
+    for (int32_t i = 0; i < BUSY; i++)
+        ck_assert_int_eq(engine_produce(engine, "busy", i, "a", WEIR_ACKS_ALL), 0);
+}
+
+static void send_to_busy(struct engine *engine, struct weir_produce_request *produces)
+{
+    for (int32_t i = 0; i < BUSY; i++) {
+        produces[i] = (struct weir_produce_request){.to = {weir_text("busy"), i},
+                                                    .batches = engine_batch(engine, "b"),
+                                                    .acks = WEIR_ACKS_ALL};
+        ck_ok(weir_broker_wait_begin(engine->broker, &produces[i].request, NULL), NULL);
+        weir_broker_produce(engine->broker, &produces[i]);
+    }
+}
+
+/* Record 2 wants a new segment while the records of many other partitions are synced together, and that fails: it has
+ * thrown away what of record 1 was not on the disk yet. Returns how many records were acknowledged. */
+static int64_t fail_beside_it(struct engine *engine, uint64_t at)
+{
+    struct weir_produce_request busy[BUSY];
+    struct weir_produce_request produces[2];
+    const struct weir_flush_group *flush = &engine->broker->engine.shards[0].flush;
+    send_to_busy(engine, busy);
+    while (flush->flight_count < BUSY)
+        ck_assert(weir_sim_step(engine->sim));
+    send(engine, &produces[0], "b", WEIR_ACKS_ALL);
+    send(engine, &produces[1], "c", WEIR_ACKS_ALL);
+    weir_sim_disk_count_reset(engine->sim, 0);
+    weir_sim_disk_plan(engine->sim, 0,
+                       (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_SYNC, .at = at});
+    for (int i = 0; i < BUSY; i++) {
+        (void)weir_broker_wait(engine->broker, &busy[i].request, NULL);
+        weir_shared_unref(busy[i].batches);
+    }
+    int64_t acknowledged = 1;
+    for (int i = 0; i < 2; i++) {
+        int rc = weir_broker_wait(engine->broker, &produces[i].request, NULL);
+        if (rc == 0) acknowledged = i + 2;
+        weir_shared_unref(produces[i].batches);
+    }
+    weir_sim_disk_plan(engine->sim, 0, (struct weir_sim_fault_plan){0});
+    return acknowledged;
+}
+
+/* What was acknowledged is there, and no mark vouches for what is not: nothing is offline. */
+START_TEST(a_sync_that_fails_beside_it_is_not_missed)
+{
+    struct engine engine;
+    begin_at(&engine, "group", (uint64_t)_i % SEEDS + 1);
+    create_busy(&engine);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    int64_t acknowledged = fail_beside_it(&engine, (uint64_t)_i / SEEDS + 1);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    struct weir_partition_state_request seen = engine_describe_partition(&engine, "clicks", 0);
+    ck_assert(!seen.state.is_offline);
+    ck_assert_int_ge(seen.state.end_offset, acknowledged);
+    end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("new segment");
@@ -171,6 +244,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, many_wait_for_it);
     tcase_add_test(tests, a_flush_holds_it_back);
     tcase_add_test(tests, a_full_disk_keeps_it_from_beginning);
+    tcase_add_loop_test(tests, a_sync_that_fails_beside_it_is_not_missed, 0, SEEDS * OPERATIONS);
     suite_add_tcase(suite, tests);
 }
 
