@@ -10,7 +10,7 @@
 
 /* 0 magic "WeirMark"  8 version u16  10 flags u16  12 size u32  16 crc u32 over [0, 16) and
  * [20, size)  20 topic id  36 partition  40 start offset  48 end offset  56 leader epoch
- * 60 segments, epochs, producers, what was given up; the last 8 bytes: sequence. */
+ * 60 segments, epochs, producers, what was given up; the last 16 bytes: clean offset, sequence. */
 enum {
     MAGIC_SIZE = 8,
     SIZE_AT = 12,
@@ -23,8 +23,8 @@ enum {
     LOST_RANGE_SIZE = 16,
     SEQUENCE_SIZE = 8,
 };
-enum { FLAG_CLEAN = 1, FLAG_TRUNCATING = 2 };
-enum { SEGMENT_FLAG_HOLES = 1 };
+enum { FLAG_CLEAN = 1, FLAG_TRUNCATING = 2, FLAG_SWAPPING = 4 }; /* of a segment at least */
+enum { SEGMENT_FLAG_HOLES = 1, SEGMENT_FLAG_SWAPPING = 2 };
 
 /* In a mark of version 2 a segment ends where the next one begins. */
 #define UNKNOWN_END INT64_MIN
@@ -61,7 +61,8 @@ static void encode_segments(const struct weir_durable_mark_view *view, struct we
         weir_buffer_u64(to, (uint64_t)segment->max_timestamp_offset);
         weir_buffer_u64(to, (uint64_t)segment->last_append_ms);
         weir_buffer_u64(to, (uint64_t)segment->end_offset);
-        weir_buffer_u32(to, segment->has_holes ? SEGMENT_FLAG_HOLES : 0u);
+        weir_buffer_u32(to, (segment->has_holes ? SEGMENT_FLAG_HOLES : 0u) |
+                                (segment->is_swapping ? SEGMENT_FLAG_SWAPPING : 0u));
         weir_buffer_u32(to, segment->aborted_count);
         weir_buffer_u32(to, segment->aborted_crc);
     }
@@ -108,6 +109,7 @@ static void check_segments(const struct weir_durable_mark_view *view)
             is_last ? view->end_offset : view->segment(view->context, i + 1)->base_offset;
         weir_assert(segment->base_offset >= 0 && segment->size >= 0);
         weir_assert(is_last || segment->base_offset < limit);
+        weir_assert(!segment->is_swapping || (segment->has_holes && !is_last));
         weir_assert(fits(segment, limit));
     }
 }
@@ -119,18 +121,28 @@ void weir_durable_mark_check(const struct weir_durable_mark_view *view)
     weir_assert(!view->is_clean || !view->is_truncating);
     weir_assert(view->segment(view->context, 0)->base_offset <= view->start_offset);
     weir_assert(view->start_offset <= view->end_offset);
+    weir_assert(view->clean_offset >= 0 && view->clean_offset <= view->end_offset);
     weir_leader_epochs_check(view->epochs);
     weir_assert(weir_leader_epochs_last(view->epochs) <= view->leader_epoch);
     weir_producer_state_check(view->producers);
     check_segments(view);
 }
 
+static bool is_swapping(const struct weir_durable_mark_view *view)
+{
+    for (size_t i = 0; i < view->segment_count; i++) {
+        if (view->segment(view->context, i)->is_swapping) return true;
+    }
+    return false;
+}
+
 void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct weir_buffer *to)
 {
     weir_assert(view->segment_count > 0 && to->size == 0);
     weir_assert(view->sequence >= 0);
-    unsigned flags =
-        (view->is_clean ? FLAG_CLEAN : 0u) | (view->is_truncating ? FLAG_TRUNCATING : 0u);
+    unsigned flags = (view->is_clean ? FLAG_CLEAN : 0u) |
+                     (view->is_truncating ? FLAG_TRUNCATING : 0u) |
+                     (is_swapping(view) ? FLAG_SWAPPING : 0u);
     weir_buffer_append(to, magic, sizeof magic);
     weir_buffer_u16(to, WEIR_DURABLE_MARK_VERSION);
     weir_buffer_u16(to, (uint16_t)flags);
@@ -144,6 +156,7 @@ void weir_durable_mark_encode(const struct weir_durable_mark_view *view, struct 
     encode_epochs(view->epochs, to);
     weir_producer_state_encode(view->producers, view->now, to);
     encode_lost(view, to);
+    weir_buffer_u64(to, (uint64_t)view->clean_offset);
     weir_buffer_u64(to, (uint64_t)view->sequence);
     if (to->failed) return;
     weir_store_u32(to->data + SIZE_AT, (uint32_t)to->size);
@@ -179,6 +192,7 @@ static bool decode_segment(struct weir_reader *reader, unsigned version,
                            struct weir_segment_facts *segment)
 {
     unsigned flags = 0;
+    const unsigned known = SEGMENT_FLAG_HOLES | (version > 5 ? SEGMENT_FLAG_SWAPPING : 0u);
     segment->base_offset = (int64_t)weir_reader_u64(reader);
     segment->size = (int64_t)weir_reader_u64(reader);
     segment->first_timestamp_ms = (int64_t)weir_reader_u64(reader);
@@ -191,10 +205,11 @@ static bool decode_segment(struct weir_reader *reader, unsigned version,
         flags = weir_reader_u32(reader);
     }
     segment->has_holes = (flags & SEGMENT_FLAG_HOLES) != 0;
+    segment->is_swapping = (flags & SEGMENT_FLAG_SWAPPING) != 0;
     segment->aborted_count = version > 5 ? weir_reader_u32(reader) : WEIR_ABORTED_AS_FILED;
     segment->aborted_crc = version > 5 ? weir_reader_u32(reader) : 0;
-    return segment->base_offset >= 0 && segment->size >= 0 &&
-           (flags & ~(unsigned)SEGMENT_FLAG_HOLES) == 0;
+    return segment->base_offset >= 0 && segment->size >= 0 && (flags & ~known) == 0 &&
+           (segment->has_holes || !segment->is_swapping);
 }
 
 static bool fit_segment(struct weir_segment_facts *segment, int64_t limit)
@@ -294,6 +309,10 @@ static int decode_body(struct weir_reader *reader, unsigned version, struct weir
     rc = weir_producer_state_decode(&mark->producers, reader, version > 2, now, error);
     if (rc < 0) return weir_error_wrap(error, rc, "durable mark");
     if (version > 3 && (rc = decode_lost(reader, mark, error)) < 0) return rc;
+    mark->clean_offset = version > 5 ? (int64_t)weir_reader_u64(reader) : 0;
+    if (mark->clean_offset < 0 || mark->clean_offset > mark->end_offset) {
+        return damaged(error, "its clean offset makes no sense");
+    }
     mark->sequence = version > 4 ? (int64_t)weir_reader_u64(reader) : 0;
     if (mark->sequence < 0) return damaged(error, "its sequence makes no sense");
     return weir_reader_left(reader) == 0 ? 0 : damaged(error, "something follows its end");
@@ -382,11 +401,11 @@ static bool is_same_partition(const struct weir_buffer *one, const struct weir_b
            memcmp(one->data + BODY_AT, other->data + BODY_AT, size) == 0;
 }
 
-/* No cut has begun before its order was durable under the mark's own name: beside another mark that is good
- * the copy orders one that never began, or that is over. */
+/* No cut, and no swap of segments, has begun before its order was durable under the mark's own name: beside another
+ * mark that is good the copy orders one that never began, or that is over. */
 static bool is_order(const struct weir_buffer *bytes)
 {
-    return (weir_load_u16(bytes->data + MAGIC_SIZE + 2) & FLAG_TRUNCATING) != 0;
+    return (weir_load_u16(bytes->data + MAGIC_SIZE + 2) & (FLAG_TRUNCATING | FLAG_SWAPPING)) != 0;
 }
 
 static void compare(struct mark_file *mark, struct mark_file *copy)

@@ -48,6 +48,9 @@ struct weir_segment_facts {
     int64_t max_timestamp_offset; /* last offset of the batch that has it */
     int64_t last_append_ms; /* wall clock of the last append, or later, never earlier; -1: empty */
     bool has_holes;
+    bool
+        is_swapping; /* its file may still be `.log.swap`, and those that it replaces may still be there
+                         (log_swap.c); only in a mark, while it is so */
     uint32_t aborted_count; /* entries of its transaction index, or one of the below */
     uint32_t aborted_crc;   /* and their crc (transaction_index.h) */
 };
@@ -73,6 +76,7 @@ struct weir_durable_mark {
     struct weir_leader_epochs epochs;
     struct weir_producer_state producers;
     struct weir_lost_ranges lost; /* below the end */
+    int64_t clean_offset;         /* below it each key has one record at most (cleaner_plan.h) */
     int64_t sequence;             /* of two marks the newer one has the higher */
 };
 
@@ -88,6 +92,7 @@ struct weir_durable_mark_view {
     const struct weir_leader_epochs *epochs;
     const struct weir_producer_state *producers;
     const struct weir_lost_ranges *lost; /* what lies above the end is left out */
+    int64_t clean_offset;
     int64_t sequence; /* higher than that of the mark before, unless it is the same one again */
     struct weir_mono now;
     size_t segment_count;
@@ -101,8 +106,8 @@ void weir_durable_mark_check(const struct weir_durable_mark_view *view);
 
 /**
  * A mark of version 2 has no transactions and no holes: neither was there when it was written. Up to version 3
- * it does not say what was given up, up to 4 it has the sequence 0, up to 5 it says nothing of transaction indexes and
- * has no open transaction without a batch.
+ * it does not say what was given up, up to 4 it has the sequence 0, up to 5 nothing was compacted, it says nothing of
+ * transaction indexes and has no open transaction without a batch.
  *
  * Errors: WEIR_CORRUPT, WEIR_UNSUPPORTED_VERSION, WEIR_NO_MEMORY.
  * Owns:   `mark_out` until weir_durable_mark_close; segments are in `arena`.

@@ -60,11 +60,18 @@ static bool is_own_leftover(const char *name)
         "leader-epoch-checkpoint.tmp", "partition.metadata.tmp",
         WEIR_DAMAGE_FILE_NAME ".tmp",
     };
+    static const char *const offsets_own[] = {
+        ".snapshot.tmp", ".log.tmp", /* of a repair */
+        /* Of a compaction that was given up; what the mark knows has its name by now. */
+        ".log.cleaned", ".index.cleaned", ".timeindex.cleaned", ".txnindex.cleaned", ".log.swap",
+        ".index.swap", ".timeindex.swap", ".txnindex.swap"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (strcmp(name, own[i]) == 0) return true;
     }
-    return weir_log_name_offset(name, ".snapshot.tmp") >= 0 ||
-           weir_log_name_offset(name, ".log.tmp") >= 0; /* of a repair */
+    for (size_t i = 0; i < sizeof offsets_own / sizeof offsets_own[0]; i++) {
+        if (weir_log_name_offset(name, offsets_own[i]) >= 0) return true;
+    }
+    return false;
 }
 
 static int note_entry(void *context, const char *name, enum weir_file_kind kind)

@@ -11,7 +11,7 @@
 
 /**
  * One partition's log, as its own files see it: log_open.c, log_folder.c, log_recover.c,
- * log_append.c, log_roll.c, log_short.c, log_sync.c, log_read.c, log_range.c, log_time.c, log_trim.c,
+ * log_append.c, log_roll.c, cleaning.c, log_swap.c, log_short.c, log_sync.c, log_read.c, log_range.c, log_time.c, log_trim.c,
  * log_close.c, partition_log.c. (log_glance.c looks at a folder whose log is not open.)
  *
  * Invariants (weir_partition_log_check): start <= durable <= end; segments ascend and each begins
@@ -47,6 +47,9 @@ struct weir_partition_log {
     struct weir_index_windows windows;
     struct weir_range_ends range_ends;
     struct weir_tail_cache tail;
+
+    int64_t
+        clean_offset; /* below it each key has one record at most; as the mark on the disk says, or a later one */
 
     int64_t last_append_ms; /* of all segments: counts forward only, whatever the clock does */
     struct weir_log_removal removal; /* since it was last taken */
@@ -179,6 +182,21 @@ int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind
 /** The files for Kafka's tools: epoch checkpoint, and a producer snapshot at `offset`. Hints: what
  * cannot be written is left out. */
 void weir_log_write_side_files(struct weir_partition_log *log, int64_t snapshot_offset);
+
+/* ---- log_swap.c ---- */
+
+/** Segments that stand for others: `facts` of what `count` segments from index `first` on have become. */
+struct weir_log_swap {
+    size_t first;
+    size_t count;
+    struct weir_segment_facts
+        facts;            /* its file is there as `.log.swap`, durable, with its indexes */
+    int64_t clean_offset; /* that holds when it is done */
+};
+/** Put it in their place: durable on return, and old or new at each step. No sync may be under way. A shortage, or
+ * WEIR_NO_MEMORY: nothing has changed; anything else takes the log offline. */
+int weir_log_swap_segments(struct weir_partition_log *log, const struct weir_log_swap *swap,
+                           struct weir_error *error);
 
 /* ---- log_roll.c ---- */
 

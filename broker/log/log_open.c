@@ -200,6 +200,7 @@ static int open_from_mark(struct weir_log_opening *opening, struct weir_error *e
     }
     seal_all_but_last(log);
     log->mark_sequence = mark->sequence;
+    log->clean_offset = mark->clean_offset;
     log->start_offset = mark->start_offset;
     log->end_offset = mark->end_offset;
     log->durable_offset = mark->end_offset;
@@ -381,6 +382,9 @@ static int settle(struct weir_log_opening *opening, struct weir_error *error)
     if (rc < 0) return rc;
     rc = weir_sync_directory(log->env, log->path, error);
     if (rc < 0) return rc;
+    for (size_t i = 0; i < log->segment_count; i++) {
+        log->segments[i]->facts.is_swapping = false; /* names and leftovers are as they should be */
+    }
     /* Made durable once more, it is the same mark: recovering twice is recovering once. */
     if (opening->has_mark && !opening->has_changed) log->mark_sequence--;
     rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
@@ -464,8 +468,6 @@ static int open_folder(struct weir_log_opening *opening, struct weir_error *erro
     int rc =
         opening->must_exist ? weir_log_check_folder(log, error) : weir_log_make_folder(log, error);
     if (rc < 0) return rc;
-    rc = weir_log_list_folder(opening, error);
-    if (rc < 0) return rc;
     rc = weir_boot_file_is_current(log->env, log->path, &opening->is_same_boot, error);
     if (rc < 0) return rc;
     rc = read_mark(opening, error);
@@ -473,6 +475,10 @@ static int open_folder(struct weir_log_opening *opening, struct weir_error *erro
     rc = check_topic(opening, error);
     if (rc < 0) return rc;
     rc = read_damage(opening, error);
+    if (rc < 0) return rc;
+    rc = weir_log_finish_swaps(opening, error);
+    if (rc < 0) return rc;
+    rc = weir_log_list_folder(opening, error);
     if (rc < 0) return rc;
     return recover(opening, error);
 }

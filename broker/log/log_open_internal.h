@@ -48,6 +48,11 @@ int weir_log_remove_leftovers(struct weir_log_opening *opening, struct weir_erro
 int weir_log_remove_if_there(struct weir_partition_log *log, const char *path,
                              struct weir_error *error);
 
+/* ---- log_swap.c: what compaction has begun ---- */
+
+/** What the mark says has been swapped in gets its name, where a crash came before that. */
+int weir_log_finish_swaps(struct weir_log_opening *opening, struct weir_error *error);
+
 /* ---- log_recover.c: the walk over batches ---- */
 
 /** Say so if damage is known now from elsewhere than from `known` on. */

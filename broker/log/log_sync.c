@@ -32,6 +32,7 @@ int weir_log_encode_mark(struct weir_partition_log *log, enum weir_mark_kind kin
         .epochs = &log->epochs,
         .producers = &log->producers,
         .lost = &log->lost,
+        .clean_offset = log->clean_offset,
         .sequence = log->mark_sequence + 1,
         .now = weir_mono_now(log->env),
         .segment_count = log->segment_count,

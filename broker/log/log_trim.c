@@ -377,7 +377,9 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
     size_t old_count = log->segment_count;
     size_t old_epochs = log->epochs.count;
     int64_t old_start = log->start_offset;
+    int64_t old_clean = log->clean_offset;
     if (shorter.end_offset < log->start_offset) log->start_offset = shorter.end_offset;
+    if (shorter.end_offset < log->clean_offset) log->clean_offset = shorter.end_offset;
     swap_state(log, &shorter);
     weir_leader_epochs_cut_tail(&log->epochs, log->end_offset);
     rc = weir_log_write_mark(log, WEIR_MARK_TRUNCATING, error);
@@ -385,6 +387,7 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
         swap_state(log, &shorter);
         log->epochs.count = old_epochs;
         log->start_offset = old_start;
+        log->clean_offset = old_clean;
         goto out;
     }
     rc = cut_files(log, old_count, folder, error);

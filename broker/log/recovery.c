@@ -43,6 +43,17 @@ static bool orders_cut(const struct weir_durable_mark *mark)
     return mark->is_truncating && !mark->may_be_older;
 }
 
+/* One of several that a compaction has made one of: that one's base is below, and the mark says that they may still
+ * be there. */
+static bool was_replaced(const struct weir_durable_mark *mark, int64_t base_offset)
+{
+    size_t before = mark->segment_count;
+    while (before > 0 && mark->segments[before - 1].base_offset > base_offset) {
+        before--;
+    }
+    return before > 0 && mark->segments[before - 1].is_swapping && !mark->may_be_older;
+}
+
 /* A file that the mark does not know. */
 static enum weir_recovery_verdict judge_stranger(const struct weir_durable_mark *mark,
                                                  const struct weir_recovery_file *file,
@@ -50,7 +61,10 @@ static enum weir_recovery_verdict judge_stranger(const struct weir_durable_mark 
 {
     int64_t active_base = mark->segments[mark->segment_count - 1].base_offset;
     if (file->base_offset < mark->segments[0].base_offset) return WEIR_RECOVERY_LEFTOVER;
-    if (file->base_offset <= active_base) return WEIR_RECOVERY_FOREIGN;
+    if (file->base_offset <= active_base) {
+        return was_replaced(mark, file->base_offset) ? WEIR_RECOVERY_LEFTOVER
+                                                     : WEIR_RECOVERY_FOREIGN;
+    }
     if (orders_cut(mark) || file->size == 0) return WEIR_RECOVERY_LEFTOVER;
     go_offline(plan, mark->end_offset, "holds data that the durable mark does not know",
                file->base_offset);

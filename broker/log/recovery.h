@@ -18,9 +18,10 @@
  *     is there the last segment may be cut as if torn.
  */
 enum weir_recovery_verdict {
-    WEIR_RECOVERY_KEEP,     /* part of the log */
-    WEIR_RECOVERY_LEFTOVER, /* below the start, begun and not in the mark, or being cut: remove */
-    WEIR_RECOVERY_FOREIGN,  /* not ours: leave alone */
+    WEIR_RECOVERY_KEEP, /* part of the log */
+    WEIR_RECOVERY_LEFTOVER, /* below the start, begun and not in the mark, being cut, or replaced by what
+                                a compaction has left of it: remove */
+    WEIR_RECOVERY_FOREIGN, /* not ours: leave alone */
 };
 
 struct weir_recovery_file { /* a `.log` file with an offset for a name */

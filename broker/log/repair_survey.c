@@ -139,11 +139,28 @@ static int note_file(void *context, const char *name, enum weir_file_kind kind)
     return survey->segments.failed ? WEIR_NO_MEMORY : 0;
 }
 
+/* What a compaction has left of a segment has not taken its name: the one that has it is not the mark's. */
+static int check_swap(const struct weir_repair *repair, const struct weir_segment_facts *facts,
+                      struct weir_error *error)
+{
+    struct weir_file_stat stat;
+    struct weir_log_path path = weir_log_offset_path(repair->path, facts->base_offset, ".log.swap");
+    if (!facts->is_swapping || weir_stat(repair->env, path.text, &stat, NULL) < 0) return 0;
+    if (stat.size != facts->size) return 0;
+    return weir_error_set(
+        error, WEIR_UNSUPPORTED,
+        "'%s' waits for its name, for a compaction was cut off: open the log "
+        "once, which goes on with it, also where it is damaged, and repair it then",
+        path.text);
+}
+
 static int list_segments(struct survey *survey, struct weir_error *error)
 {
     struct weir_repair *repair = survey->repair;
     for (size_t i = 0; repair->has_mark && i < survey->mark.segment_count; i++) {
         const struct weir_segment_facts *facts = &survey->mark.segments[i];
+        int rc = check_swap(repair, facts, error);
+        if (rc < 0) return rc;
         struct survey_segment segment = {
             .base_offset = facts->base_offset,
             .size = -1,

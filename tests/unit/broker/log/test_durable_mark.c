@@ -311,28 +311,34 @@ START_TEST(a_mark_that_makes_no_sense_is_damaged)
     } cases[] = {
         {36, 4, 0, true},                      /* partition */
         {36, 4, -1, false},  {40, 8, 0, true}, /* log start offset */
-        {40, 8, -1, false},  {40, 8, 14, true},   {40, 8, 15, false},
-        {48, 8, 13, false},                     /* log end offset */
+        {40, 8, -1, false},  {40, 8, 14, true},
+        {40, 8, 15, false},  {48, 8, 13, false}, /* log end offset */
         {48, 8, 15, false},  {56, 4, 5, true},  /* leader epoch; the last one that has begun is 5 */
         {56, 4, 4, false},   {60, 4, 0, false}, /* segments */
-        {60, 4, 1, false},   {60, 4, 3, false},   {60, 4, -1, false},
-        {64, 8, -1, false},                       /* base offset */
+        {60, 4, 1, false},   {60, 4, 3, false},
+        {60, 4, -1, false},  {64, 8, -1, false},  /* base offset */
         {72, 8, 0, false},                        /* size */
         {72, 8, -1, false},  {112, 8, -1, false}, /* end offset */
         {120, 4, 2, false},                       /* flags */
-        {120, 4, 3, false},  {132, 8, 0, false},  /* base offset of the second */
-        {132, 8, -1, false}, {188, 4, 2, false},  {200, 4, 3, false}, /* leader epochs */
-        {200, 4, -1, false}, {204, 4, 0, true},                       /* epoch */
-        {204, 4, -1, false}, {204, 4, 4, true},   {204, 4, 5, false},
-        {208, 8, 0, true}, /* start offset */
-        {208, 8, -1, false}, {208, 8, 6, true},   {208, 8, 7, false},
-        {216, 4, 6, true},                                           /* epoch of the second */
-        {216, 4, 7, false},  {-44, 4, 3, false},                     /* ranges that were given up */
-        {-44, 4, 1, false},  {-44, 4, -1, false}, {-40, 8, 0, true}, /* from */
-        {-40, 8, -1, false}, {-40, 8, 6, true},   {-40, 8, 7, false},
-        {-32, 8, 9, true}, /* to */
-        {-32, 8, 10, false}, {-16, 8, 10, true},  {-16, 8, 9, false},
-        {-16, 8, 15, false}, {-8, 8, 0, true}, /* sequence */
+        {120, 4, 3, true},   {120, 4, 4, false},
+        {132, 8, 0, false}, /* base offset of the second */
+        {132, 8, -1, false}, {188, 4, 2, false},
+        {200, 4, 3, false},                     /* leader epochs */
+        {200, 4, -1, false}, {204, 4, 0, true}, /* epoch */
+        {204, 4, -1, false}, {204, 4, 4, true},
+        {204, 4, 5, false},  {208, 8, 0, true}, /* start offset */
+        {208, 8, -1, false}, {208, 8, 6, true},
+        {208, 8, 7, false},  {216, 4, 6, true},  /* epoch of the second */
+        {216, 4, 7, false},  {-52, 4, 3, false}, /* ranges that were given up */
+        {-52, 4, 1, false},  {-52, 4, -1, false},
+        {-48, 8, 0, true}, /* from */
+        {-48, 8, -1, false}, {-48, 8, 6, true},
+        {-48, 8, 7, false},  {-40, 8, 9, true}, /* to */
+        {-40, 8, 10, false}, {-24, 8, 10, true},
+        {-24, 8, 9, false},  {-24, 8, 15, false},
+        {-16, 8, 0, true},   {-16, 8, 14, true}, /* clean offset */
+        {-16, 8, 15, false}, {-16, 8, -1, false},
+        {-8, 8, 0, true}, /* sequence */
         {-8, 8, -1, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -524,6 +530,12 @@ static void take_out_indexes(struct weir_buffer *bytes)
     }
 }
 
+static void take_out_clean_offset(struct weir_buffer *bytes)
+{
+    memmove(bytes->data + bytes->size - 16, bytes->data + bytes->size - 8, 8);
+    bytes->size -= 8;
+}
+
 /* One of version 5 does not say what is in the transaction indexes: their files do. */
 START_TEST(a_mark_that_says_nothing_of_aborts_is_read)
 {
@@ -531,6 +543,7 @@ START_TEST(a_mark_that_says_nothing_of_aborts_is_read)
     struct weir_durable_mark mark;
     encode(&bytes);
     take_out_indexes(&bytes);
+    take_out_clean_offset(&bytes);
     bytes.data[9] = 5;
     seal(&bytes);
     ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
@@ -570,7 +583,7 @@ START_TEST(a_mark_that_does_not_say_what_was_given_up_is_read)
     struct weir_durable_mark mark;
     encode(&bytes);
     take_out_indexes(&bytes);
-    bytes.size -= 4 + 2 * 16 + 8; /* the table and the sequence at its end */
+    bytes.size -= 4 + 2 * 16 + 16; /* the table, the clean offset and the sequence at its end */
     bytes.data[9] = 3;
     seal(&bytes);
     ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
@@ -588,13 +601,36 @@ START_TEST(a_mark_without_a_sequence_is_read)
     struct weir_durable_mark mark;
     encode(&bytes);
     take_out_indexes(&bytes);
-    bytes.size -= 8;
+    bytes.size -= 16;
     bytes.data[9] = 4;
     seal(&bytes);
     ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
     ck_assert_uint_eq(weir_lost_ranges_count(&mark.lost), 2);
     ck_assert_int_eq(mark.sequence, 0);
     weir_durable_mark_close(&mark);
+    weir_buffer_close(&bytes);
+}
+END_TEST
+
+/* One of version 5 has its sequence behind what was given up, and nothing in it was compacted: a segment that is
+ * swapping it cannot have. */
+START_TEST(a_mark_without_a_clean_offset_is_read)
+{
+    struct weir_buffer bytes;
+    struct weir_durable_mark mark;
+    encode(&bytes);
+    take_out_indexes(&bytes);
+    take_out_clean_offset(&bytes);
+    bytes.data[9] = 5;
+    seal(&bytes);
+    ck_ok(decode(weir_buffer_slice(&bytes), &mark), &error);
+    ck_assert_uint_eq(weir_lost_ranges_count(&mark.lost), 2);
+    ck_assert_int_eq(mark.clean_offset, 0);
+    ck_assert_int_gt(mark.sequence, 0);
+    weir_durable_mark_close(&mark);
+    weir_store_u32(bytes.data + 120, 3); /* the first segment's flags */
+    seal(&bytes);
+    ck_code(decode(weir_buffer_slice(&bytes), &mark), WEIR_CORRUPT);
     weir_buffer_close(&bytes);
 }
 END_TEST
@@ -829,6 +865,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_mark_without_a_sequence_is_read);
     tcase_add_test(tests, a_mark_that_says_nothing_of_aborts_is_read);
     tcase_add_test(tests, a_mark_knows_the_transaction_indexes);
+    tcase_add_test(tests, a_mark_without_a_clean_offset_is_read);
     tcase_add_test(tests, a_mark_of_another_version_is_refused_by_name);
     tcase_add_test(tests, a_snapshot_has_kafkas_bytes);
     tcase_add_test(tests, epochs_have_kafkas_text);

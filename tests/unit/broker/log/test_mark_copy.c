@@ -247,7 +247,7 @@ START_TEST(an_older_directory_gets_its_copy)
         memmove(mark.bytes + at, mark.bytes + at + 8, mark.size - at - 8);
         mark.size -= 8;
     }
-    mark.size -= 8; /* the sequence */
+    mark.size -= 16; /* the clean offset and the sequence */
     mark.bytes[9] = 4;
     weir_store_u32(mark.bytes + 12, (uint32_t)mark.size);
     uint32_t crc = weir_crc32c(0, mark.bytes, 16);

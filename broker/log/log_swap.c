@@ -1,0 +1,225 @@
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "broker/log/log_open_internal.h"
+#include "broker/log/small_file.h"
+
+/*
+ * A segment takes the place of those that compaction has made it of. Its file lies there whole, synced and under a name
+ * of its own, which the folder has durably (cleaning.c). The durable mark is what decides:
+ *
+ *      mark                            folder
+ *   1. old segments                    X.log Y.log Z.log, X.log.swap       a crash: `.swap` is removed
+ *   2. X anew, "swapping"              the same                            a crash: goes on with 3
+ *   3.                                 X.log.swap becomes X.log            a crash: goes on with 4
+ *   4.                                 Y.log and Z.log are removed         a crash: goes on with 5
+ *   5. X anew                          synced before
+ *
+ * So before 2 all is old and after it all is new, whichever of the steps behind it have reached the disk: a segment
+ * that is swapping is looked for under both names, and a file that lies between its base offset and the next one's is
+ * left over. No `.swap` may be made while a mark on the disk says "swapping": 5 comes first, or the next open.
+ *
+ * Kafka goes `.cleaned`, `.swap`, final, `.deleted`, and tells by the names what to finish; here the mark tells, and a
+ * file that is read keeps its reader's handle without `.deleted`.
+ */
+
+static const char *const suffixes[] = {".index", ".timeindex", ".txnindex", ".log"};
+enum { SUFFIX_COUNT = sizeof suffixes / sizeof suffixes[0] };
+
+static struct weir_log_path swap_path(const char *directory, int64_t base_offset,
+                                      const char *suffix)
+{
+    char name[24];
+    size_t size = strlen(suffix);
+    memcpy(name, suffix, size);
+    memcpy(name + size, ".swap", sizeof ".swap");
+    return weir_log_offset_path(directory, base_offset, name);
+}
+
+/* Files that are not there are passed over: an index may have been too small to be written. The log is renamed last, so
+ * that its indexes, which are hints, are there with it. */
+static int rename_all(struct weir_env *env, const char *directory, int64_t base_offset,
+                      struct weir_error *error)
+{
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        struct weir_log_path from = swap_path(directory, base_offset, suffixes[i]);
+        struct weir_log_path to = weir_log_offset_path(directory, base_offset, suffixes[i]);
+        struct weir_error why = {0};
+        int rc = weir_rename(env, from.text, to.text, &why);
+        bool is_log = i + 1 == SUFFIX_COUNT;
+        if (rc == WEIR_NOT_FOUND && !is_log) rc = weir_remove(env, to.text, &why);
+        if (rc == 0 || (rc == WEIR_NOT_FOUND && !is_log)) continue;
+        if (error != NULL) *error = why;
+        return rc;
+    }
+    return 0;
+}
+
+/* ---- in a log that is open ------------------------------------------------------------------- */
+
+static struct weir_segment *make_segment(struct weir_partition_log *log,
+                                         const struct weir_log_swap *swap)
+{
+    struct weir_segment *segment =
+        weir_segment_new(log->env, log->budget, log->files, log->path, swap->facts);
+    if (segment == NULL) return NULL;
+    segment->index_interval_bytes = log->config.index_interval_bytes;
+    segment->is_sealed = true;
+    return segment;
+}
+
+/* The table with the new one in their place. */
+static struct weir_segment **make_table(struct weir_partition_log *log,
+                                        const struct weir_log_swap *swap,
+                                        struct weir_segment *segment)
+{
+    struct weir_segment **table =
+        weir_alloc(log->budget, log->segment_capacity * sizeof(struct weir_segment *));
+    if (table == NULL) return NULL;
+    size_t behind = swap->first + swap->count;
+    memcpy(table, log->segments, swap->first * sizeof *table);
+    table[swap->first] = segment;
+    memcpy(table + swap->first + 1, log->segments + behind,
+           (log->segment_count - behind) * sizeof *table);
+    return table;
+}
+
+/* The mark speaks of the new table; in memory the old one stays until the files follow. */
+static int order(struct weir_partition_log *log, struct weir_segment **table, size_t count,
+                 struct weir_error *error)
+{
+    struct weir_segment **old = log->segments;
+    size_t old_count = log->segment_count;
+    log->segments = table;
+    log->segment_count = count;
+    int rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+    log->segments = old;
+    log->segment_count = old_count;
+    return rc;
+}
+
+/* The new one has its name; who reads the old ones has their handles. */
+static void take_over(struct weir_partition_log *log, struct weir_segment **table, size_t count)
+{
+    struct weir_segment **old = log->segments;
+    log->segments = table;
+    log->segment_count = count;
+    weir_free(old);
+    weir_index_windows_drop_all(&log->windows);
+    weir_range_ends_drop_all(&log->range_ends);
+    log->truncations++; /* what is known of places in the old files is true of no other */
+}
+
+static int remove_replaced(struct weir_partition_log *log, const int64_t *bases, size_t count,
+                           struct weir_file *folder, struct weir_error *error)
+{
+    for (size_t i = count; i > 1; i--) {
+        int rc = weir_log_remove_segment_files(log, bases[i - 1], error);
+        if (rc < 0) return rc;
+    }
+    return weir_directory_sync(folder, error);
+}
+
+/* The mark has ordered it: from here on there is no way back but forward, and where that is closed the next open goes
+ * it. */
+static int perform(struct weir_partition_log *log, const struct weir_log_swap *swap,
+                   struct weir_segment **table, struct weir_file *folder, struct weir_error *error)
+{
+    size_t count = log->segment_count - swap->count + 1;
+    struct weir_segment *segment = table[swap->first];
+    struct weir_error why = {0};
+    int64_t *bases = weir_alloc(log->budget, swap->count * sizeof *bases);
+    int rc = bases != NULL ? 0 : WEIR_NO_MEMORY;
+    if (rc == 0) rc = rename_all(log->env, log->path, swap->facts.base_offset, &why);
+    if (rc == 0) {
+        for (size_t i = 0; i < swap->count; i++) {
+            bases[i] = log->segments[swap->first + i]->facts.base_offset;
+            weir_segment_unref(log->segments[swap->first + i]);
+        }
+        take_over(log, table, count);
+        rc = remove_replaced(log, bases, swap->count, folder, &why);
+    } else {
+        weir_free(table);
+        weir_segment_unref(segment);
+    }
+    weir_free(bases);
+    if (rc == 0) {
+        segment->facts.is_swapping = false;
+        return 0;
+    }
+    rc = weir_log_fail(log, weir_code_is_shortage(rc) ? WEIR_IO : rc, &why);
+    if (error != NULL) *error = why;
+    return rc;
+}
+
+int weir_log_swap_segments(struct weir_partition_log *log, const struct weir_log_swap *swap,
+                           struct weir_error *error)
+{
+    weir_assert(!log->has_sync && swap->count > 0);
+    weir_assert(swap->first + swap->count < log->segment_count); /* never the active one */
+    weir_assert(swap->facts.is_swapping && swap->facts.has_holes);
+    struct weir_file *folder = NULL; /* open before the way back is closed */
+    struct weir_segment **table = NULL;
+    size_t count = log->segment_count - swap->count + 1;
+    int64_t old_clean = log->clean_offset;
+    int rc = weir_log_sync_data(log, error);
+    if (rc < 0) return rc;
+    struct weir_segment *segment = make_segment(log, swap);
+    if (segment != NULL) table = make_table(log, swap, segment);
+    rc = table != NULL ? weir_directory_open(log->env, log->path, &folder, error)
+                       : weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
+    if (rc == 0) {
+        if (swap->clean_offset > log->clean_offset) log->clean_offset = swap->clean_offset;
+        rc = order(log, table, count, error);
+        if (rc < 0) log->clean_offset = old_clean;
+    }
+    if (rc < 0) {
+        weir_free(table);
+        weir_segment_unref(segment);
+        weir_file_close(folder);
+        return weir_error_wrap(error, rc, "log '%s': compaction", log->path);
+    }
+    rc = perform(log, swap, table, folder, error);
+    weir_file_close(folder);
+    if (rc == 0) {
+        rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);
+        /* The mark on the disk says "swapping" of what is done: the next append, or pass, writes another one. */
+        log->mark_is_owed |= rc < 0;
+        if (weir_code_is_shortage(rc)) rc = 0;
+    }
+    if (rc == 0) weir_partition_log_check(log);
+    return weir_error_wrap(error, rc, "log '%s': compaction", log->path);
+}
+
+/* ---- at an open ------------------------------------------------------------------------------ */
+
+/* Has the new file its name already? A `.swap` that is not as long as the mark says belongs to another swap, of
+ * which only an older mark knew. */
+static bool is_there_aside(struct weir_log_opening *opening, const struct weir_segment_facts *facts,
+                           int *rc_out, struct weir_error *error)
+{
+    struct weir_file_stat stat;
+    struct weir_log_path path = swap_path(opening->log->path, facts->base_offset, ".log");
+    struct weir_error why = {0};
+    int rc = weir_stat(opening->log->env, path.text, &stat, &why);
+    *rc_out = rc == WEIR_NOT_FOUND ? 0 : rc;
+    if (*rc_out < 0 && error != NULL) *error = why;
+    return rc == 0 && stat.kind == WEIR_FILE_REGULAR && stat.size == facts->size;
+}
+
+int weir_log_finish_swaps(struct weir_log_opening *opening, struct weir_error *error)
+{
+    struct weir_partition_log *log = opening->log;
+    for (size_t i = 0; opening->has_mark && i < opening->mark.segment_count; i++) {
+        const struct weir_segment_facts *facts = &opening->mark.segments[i];
+        int rc = 0;
+        if (!facts->is_swapping) continue;
+        opening->has_changed = true;
+        if (is_there_aside(opening, facts, &rc, error)) {
+            rc = rename_all(log->env, log->path, facts->base_offset, error);
+        }
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
