@@ -244,6 +244,13 @@ static bool is_beyond_limits(const struct weir_segment_facts *facts, int64_t end
            end_offset + run->record_count - 1 - facts->base_offset > INT32_MAX;
 }
 
+/* What is to be compacted in time has to be sealed in time. */
+static int64_t segment_ms(const struct weir_topic_config *config)
+{
+    bool is_bound = config->cleanup_compact && config->max_compaction_lag_ms < config->segment_ms;
+    return is_bound ? config->max_compaction_lag_ms : config->segment_ms;
+}
+
 static bool wants_roll(const struct weir_partition_log *log, const struct run *run, size_t size)
 {
     const struct weir_segment_facts *facts = &weir_log_active(log)->facts;
@@ -253,7 +260,7 @@ static bool wants_roll(const struct weir_partition_log *log, const struct run *r
     bool has_age = facts->first_timestamp_ms >= 0 && run->max_timestamp_ms >= 0;
     if (!has_age) return false;
     return !__builtin_sub_overflow(run->max_timestamp_ms, facts->first_timestamp_ms, &age) &&
-           age > log->config.segment_ms;
+           age > segment_ms(&log->config);
 }
 
 /* WEIR_END: a new segment is wanted first, and somebody else begins it. */

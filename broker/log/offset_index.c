@@ -10,6 +10,9 @@
 
 static const char *const offset_suffix = ".index";
 static const char *const time_suffix = ".timeindex";
+static const char *const offset_aside =
+    ".index.cleaned"; /* of a segment that is being written anew */
+static const char *const time_aside = ".timeindex.cleaned";
 
 enum { TAIL_AT_FIRST = 16 };
 
@@ -60,6 +63,7 @@ static bool write_entries(struct weir_index_builder *builder, const char *suffix
                           struct weir_slice bytes, int64_t position)
 {
     if (bytes.size == 0) return true;
+    if (builder->is_aside) suffix = suffix == offset_suffix ? offset_aside : time_aside;
     struct weir_log_path path =
         weir_log_offset_path(builder->directory, builder->base_offset, suffix);
     unsigned flags = WEIR_OPEN_WRITE | WEIR_OPEN_CREATE;

@@ -31,6 +31,7 @@ struct weir_index_builder {
     struct weir_env *env;
     struct weir_budget *budget;
     const char *directory; /* borrowed from the log */
+    bool is_aside;         /* the files are `.index.cleaned` and `.timeindex.cleaned` */
     int64_t base_offset;
     int64_t interval_bytes;
     int64_t file_count;      /* entries in .index */
