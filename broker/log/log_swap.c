@@ -194,20 +194,25 @@ int weir_log_swap_segments(struct weir_partition_log *log, const struct weir_log
 
 /* ---- at an open ------------------------------------------------------------------------------ */
 
-/* Has the new file its name already? A `.swap` that is not as long as the mark says belongs to another swap, of
- * which only an older mark knew. */
-static bool is_there_aside(struct weir_log_opening *opening, const struct weir_segment_facts *facts,
-                           int *rc_out, struct weir_error *error)
+static bool has_size(struct weir_env *env, const char *path, int64_t size)
 {
     struct weir_file_stat stat;
-    struct weir_log_path path = swap_path(opening->log->path, facts->base_offset, ".log");
-    struct weir_error why = {0};
-    int rc = weir_stat(opening->log->env, path.text, &stat, &why);
-    *rc_out = rc == WEIR_NOT_FOUND ? 0 : rc;
-    if (*rc_out < 0 && error != NULL) *error = why;
-    return rc == 0 && stat.kind == WEIR_FILE_REGULAR && stat.size == facts->size;
+    return weir_stat(env, path, &stat, NULL) == 0 && stat.kind == WEIR_FILE_REGULAR &&
+           stat.size == size;
 }
 
+/* It has its name. But the sync of the folder may be what has failed behind that, and then no later one makes up for
+ * it: the old file would have the name again after a loss of power. So it is given once more. */
+static int name_anew(struct weir_log_opening *opening, const struct weir_log_path *aside,
+                     const struct weir_log_path *path, struct weir_error *error)
+{
+    struct weir_env *env = opening->log->env;
+    int rc = weir_rename(env, path->text, aside->text, error);
+    return rc == 0 ? weir_rename(env, aside->text, path->text, error) : rc;
+}
+
+/* A `.swap` that is not as long as the mark says belongs to another swap, of which only an older mark knew; and a
+ * segment that is not, is for the plan (recovery.h). */
 int weir_log_finish_swaps(struct weir_log_opening *opening, struct weir_error *error)
 {
     struct weir_partition_log *log = opening->log;
@@ -215,9 +220,13 @@ int weir_log_finish_swaps(struct weir_log_opening *opening, struct weir_error *e
         const struct weir_segment_facts *facts = &opening->mark.segments[i];
         int rc = 0;
         if (!facts->is_swapping) continue;
+        struct weir_log_path aside = swap_path(log->path, facts->base_offset, ".log");
+        struct weir_log_path path = weir_log_offset_path(log->path, facts->base_offset, ".log");
         opening->has_changed = true;
-        if (is_there_aside(opening, facts, &rc, error)) {
+        if (has_size(log->env, aside.text, facts->size)) {
             rc = rename_all(log->env, log->path, facts->base_offset, error);
+        } else if (has_size(log->env, path.text, facts->size)) {
+            rc = name_anew(opening, &aside, &path, error);
         }
         if (rc < 0) return rc;
     }
