@@ -57,6 +57,12 @@ static void drop_new_segment(struct weir_partition_log *log, struct weir_segment
     (void)weir_remove(log->env, path.text, NULL); /* empty and in no mark: opening removes it too */
 }
 
+int weir_partition_log_end_segment(struct weir_partition_log *log, struct weir_error *error)
+{
+    if (weir_log_is_offline(log)) return weir_log_refuse(log, error);
+    return weir_log_active(log)->facts.size > 0 ? weir_log_roll(log, error) : 0;
+}
+
 int weir_log_roll(struct weir_partition_log *log, struct weir_error *error)
 {
     weir_assert(!log->has_sync);

@@ -108,6 +108,7 @@ static void take_over(struct weir_partition_log *log, struct weir_segment **tabl
     weir_free(old);
     weir_index_windows_drop_all(&log->windows);
     weir_range_ends_drop_all(&log->range_ends);
+    weir_tail_cache_cut(&log->tail, 0); /* it may have what is gone */
     log->truncations++; /* what is known of places in the old files is true of no other */
 }
 

@@ -234,6 +234,7 @@ struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_l
         .durable_offset = log->durable_offset,
         .end_offset = log->end_offset,
         .last_stable_offset = last_stable_offset(log),
+        .segment_count = log->segment_count,
     };
 }
 

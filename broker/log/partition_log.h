@@ -205,6 +205,10 @@ int weir_partition_log_truncate(struct weir_partition_log *log, int64_t offset,
 int weir_partition_log_set_start(struct weir_partition_log *log, int64_t offset,
                                  struct weir_error *error);
 
+/** End the active segment, if it holds anything: what is in it is sealed, and the next append begins another. No sync
+ * may be under way. What a roll gives. */
+int weir_partition_log_end_segment(struct weir_partition_log *log, struct weir_error *error);
+
 /** Remove segments by retention.ms and retention.bytes, never the active one: where that has
  * expired too (and the topic is not compacted as well), an empty one is begun first. Time counts as
  * weir.retention.by says (weir_retention_counts_from). How many went. */
@@ -430,6 +434,7 @@ struct weir_log_offsets {
     int64_t durable_offset;
     int64_t end_offset;
     int64_t last_stable_offset; /* below it every transaction is decided; the end if none is open */
+    size_t segment_count;
 };
 struct weir_log_offsets weir_partition_log_offsets(const struct weir_partition_log *log);
 

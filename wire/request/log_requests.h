@@ -155,10 +155,24 @@ struct weir_describe_partition_request {
     int64_t log_end_offset;   /* where only what is durable can be seen, the high watermark */
     int64_t high_watermark;
     int32_t leader_epoch;
+    int64_t clean_bytes; /* of a compacted topic: each key has one record at most in them … */
+    int64_t dirty_bytes; /* … and those that the next compaction reads keys from */
     bool is_offline;
     int64_t offline_from;        /* -1: none; what lies below can be read */
     struct weir_lost_range lost; /* the last one that a repair has given up; both 0: none known */
     size_t lost_count;
+};
+
+/** Compact one partition now, whatever its topic's min.cleanable.dirty.ratio says: the segment that is appended to is
+ * ended first. WEIR_INVALID_CONFIG: the topic is not compacted. */
+struct weir_compact_request {
+    struct weir_request request;
+    struct weir_topic_partition of;
+    /* given */
+    int64_t bytes_before; /* of the segments that were written anew, and what they have come to */
+    int64_t bytes_after;
+    int64_t records_before; /* that were looked at, and are left */
+    int64_t records_after;
 };
 
 /**
@@ -166,7 +180,12 @@ struct weir_describe_partition_request {
  * raises the leader epoch, so that who holds a position can tell a rewritten tail. Durable when
  * done.
  */
-enum weir_cut { WEIR_CUT_TAIL, WEIR_CUT_HEAD };
+enum weir_cut {
+    WEIR_CUT_TAIL,
+    WEIR_CUT_HEAD,
+    WEIR_CUT_NEVER_BELOW, /* nothing is cut now, and the tail never will be below `offset`: what lies there may be
+                             compacted. Forgotten when the log is closed */
+};
 struct weir_cut_request {
     struct weir_request request;
     struct weir_topic_partition partition;
