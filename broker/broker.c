@@ -9,6 +9,7 @@
 #include "broker/engine/describe_producers.h"
 #include "broker/engine/fetch.h"
 #include "broker/engine/list_offsets.h"
+#include "broker/engine/partition_cleaning.h"
 #include "broker/engine/partition_requests.h"
 #include "broker/engine/produce.h"
 #include "broker/engine/shard.h"
@@ -35,6 +36,8 @@ static struct weir_broker_options with_defaults(const struct weir_broker_options
     if (options.log_retention_check_interval_ms <= 0) {
         options.log_retention_check_interval_ms = 5 * 60 * 1000;
     }
+    if (options.cleaner.table_bytes <= 0) options.cleaner.table_bytes = 128 << 20;
+    if (options.cleaner.backoff_ms <= 0) options.cleaner.backoff_ms = 15 * 1000;
     return options;
 }
 
@@ -360,6 +363,11 @@ void weir_broker_describe_producers(struct weir_broker *broker,
                                     struct weir_describe_producers_request *request)
 {
     weir_engine_describe_producers(&broker->engine, request);
+}
+
+void weir_broker_compact(struct weir_broker *broker, struct weir_compact_request *request)
+{
+    weir_engine_compact(&broker->engine, request);
 }
 
 void weir_broker_topic(struct weir_broker *broker, struct weir_topic_request *request)

@@ -20,6 +20,17 @@
  */
 struct weir_broker;
 
+/** Of compaction, as Kafka's log.cleaner.*: of all shards together. Zeroed: the defaults. */
+struct weir_cleaner_settings {
+    bool is_off; /* log.cleaner.enable=false: it runs when somebody asks for it only */
+    int64_t
+        table_bytes; /* log.cleaner.dedupe.buffer.size; 0: 128 MiB, of which a pass takes what it needs */
+    int64_t
+        bytes_per_second; /* log.cleaner.io.max.bytes.per.second, read and written; 0: no bound */
+    int64_t
+        backoff_ms; /* log.cleaner.backoff.ms: how often it is looked for what is due; 0: 15 s */
+};
+
 struct weir_broker_options {
     struct weir_env *env;
     const char *path;
@@ -34,6 +45,7 @@ struct weir_broker_options {
     int32_t offsets_topic_num_partitions;  /* 0: as `groups` says */
     struct weir_group_settings groups;     /* zeroed: the defaults, weir_group_settings_default() */
     struct weir_txn_settings transactions; /* zeroed: the defaults, weir_txn_settings_default() */
+    struct weir_cleaner_settings cleaner;
     int32_t segment_files_max; /* segments that are open at the same time; 0: half of the
                                   descriptors that the process may have */
 };
@@ -87,6 +99,7 @@ void weir_broker_epoch_end(struct weir_broker *broker, struct weir_epoch_end_req
 void weir_broker_describe_partition(struct weir_broker *broker,
                                     struct weir_describe_partition_request *request);
 void weir_broker_cut(struct weir_broker *broker, struct weir_cut_request *request);
+void weir_broker_compact(struct weir_broker *broker, struct weir_compact_request *request);
 /* Of transactions: wire/request/transaction_requests.h. */
 void weir_broker_write_marker(struct weir_broker *broker,
                               struct weir_write_marker_request *request);

@@ -53,6 +53,7 @@ static void tell(struct weir_partition *partition, struct weir_topic_notice *not
         partition->config = notice->order.config;
         if (partition->state == WEIR_PARTITION_OPEN) {
             weir_partition_log_configure(partition->log, &partition->config);
+            weir_partition_note_cleanable(partition);
         }
         return;
     }

@@ -10,6 +10,7 @@
 #include "broker/engine/metadata_owner.h"
 #include "broker/engine/metadata_view.h"
 #include "broker/engine/serving.h"
+#include "broker/engine/shard_cleaner.h"
 #include "broker/engine/shortage.h"
 #include "broker/engine/state_machine.h"
 #include "broker/engine/transaction_owner.h"
@@ -36,6 +37,7 @@ struct weir_shard {
     struct weir_deadline_heap retries;   /* of questions to the owner of transactions */
     struct weir_deadline_heap turns;     /* of partitions that have a state machine */
     struct weir_mono retention_at;
+    struct weir_shard_cleaner cleaner;
     struct weir_shard_service service; /* run at the end of each turn */
     struct weir_serving_listener listener;
     struct weir_counter bytes_in;

@@ -69,11 +69,23 @@ struct weir_partition *weir_partition_new(struct weir_shard *shard, struct weir_
     partition->topic = weir_slice(key, topic.size);
     partition->number = number;
     partition->markers_unstable = INT64_MAX;
+    partition->never_cut_below = -1;
     if (weir_map_add(&shard->partitions, partition->key, partition) < 0) {
         weir_free(partition);
         return NULL;
     }
     return partition;
+}
+
+static void forget_cleanable(struct weir_partition *partition)
+{
+    struct weir_partition **at = &partition->shard->cleaner.listed;
+    if (!partition->is_cleanable) return;
+    while (*at != partition) {
+        at = &(*at)->cleanable_next;
+    }
+    *at = partition->cleanable_next;
+    partition->is_cleanable = false;
 }
 
 int weir_partition_free(struct weir_partition *partition, struct weir_error *error)
@@ -85,6 +97,8 @@ int weir_partition_free(struct weir_partition *partition, struct weir_error *err
                  ? partition->state_machine_ops->close(partition->state_machine, error)
                  : 0;
     weir_deadline_heap_remove(&partition->shard->turns, &partition->turn_index);
+    weir_assert(!partition->has_slice && partition->shard->cleaner.partition != partition);
+    forget_cleanable(partition);
     bool is_unclean = partition->log != NULL && weir_partition_log_closes_unclean(partition->log);
     if (is_unclean) partition->shard->engine->closes_unclean = true;
     if (partition->log != NULL) weir_partition_log_share_tail(partition->log, NULL);
@@ -151,9 +165,20 @@ void weir_partition_note_stable(struct weir_partition *partition)
     partition->stable_moves++;
 }
 
+void weir_partition_note_cleanable(struct weir_partition *partition)
+{
+    struct weir_shard_cleaner *cleaner = &partition->shard->cleaner;
+    if (partition->is_cleanable || !partition->config.cleanup_compact) return;
+    partition->is_cleanable = true;
+    partition->cleanable_next = cleaner->listed;
+    cleaner->listed = partition;
+}
+
 void weir_partition_refresh(struct weir_partition *partition)
 {
+    size_t segment_count = partition->shown.segment_count;
     partition->shown = weir_partition_log_offsets(partition->log);
+    if (partition->shown.segment_count != segment_count) weir_partition_note_cleanable(partition);
     bool follows_end = partition->config.flush_policy == WEIR_FLUSH_OS;
     int64_t reached = follows_end ? partition->shown.end_offset : partition->shown.durable_offset;
     if (reached > partition->high_watermark) partition->high_watermark = reached;

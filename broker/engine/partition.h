@@ -83,6 +83,10 @@ struct weir_partition {
     struct weir_request *cut;
     bool waits_for_roll; /* the first in line does: it is not to wait for another */
     int64_t trim_offset;
+    int64_t never_cut_below; /* as its owner has said; -1: it has not */
+    struct weir_partition *cleanable_next; /* in its shard's list of those to be looked at */
+    bool is_cleanable;                     /* it is in there */
+    bool has_slice;                        /* a worker writes in its folder (partition_cleaning.h) */
     struct weir_partition_closing *closing; /* told when it is closed */
 
     struct weir_work work;
@@ -125,6 +129,8 @@ void weir_partition_epoch_end(const struct weir_partition *partition, int32_t ep
 void weir_partition_wake_at(struct weir_partition *partition, struct weir_mono at);
 /** Have the state machine answer all that waits in it. Nothing where there is none. */
 void weir_partition_refuse_waiting(struct weir_partition *partition, int rc, const char *text);
+/** Its log has another segment, or its topic other settings: it may be due for compaction. */
+void weir_partition_note_cleanable(struct weir_partition *partition);
 /** Take the log's offsets over, raise the high watermark, and see where the last stable offset is. */
 void weir_partition_refresh(struct weir_partition *partition);
 /** The latter alone: the markers that wait for the disk are others. */

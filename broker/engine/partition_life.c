@@ -247,6 +247,9 @@ void weir_partition_settle(struct weir_partition *partition)
         return;
     }
     if (partition->closing != NULL) {
+        partition->shard->cleaner.leave(partition);
+        if (partition->has_slice)
+            return; /* it is given up with the slice's end, who comes here again */
         begin_closing(partition);
         weir_partition_submit(partition, close_job, closed);
         return;

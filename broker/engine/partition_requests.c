@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition_chores.h"
+#include "broker/engine/partition_cleaning.h"
 #include "broker/engine/partition_life.h"
 #include "broker/engine/route.h"
 
@@ -41,6 +42,7 @@ static void describe_stage(struct weir_partition *partition, struct weir_request
     describe->log_end_offset = state.end_offset;
     describe->high_watermark = partition->high_watermark;
     describe->leader_epoch = state.leader_epoch;
+    weir_shard_cleaner_glance(partition, &describe->clean_bytes, &describe->dirty_bytes);
     describe->is_offline = state.is_offline;
     describe->offline_from = state.offline_from;
     describe->lost = state.lost;
@@ -177,6 +179,13 @@ static void cut_stage(struct weir_partition *partition, struct weir_request *req
 {
     struct weir_cut_request *cut = (struct weir_cut_request *)request;
     weir_partition_refresh(partition);
+    if (cut->what == WEIR_CUT_NEVER_BELOW) {
+        bool moves = cut->offset > partition->never_cut_below;
+        if (moves) partition->never_cut_below = cut->offset;
+        if (moves) weir_partition_note_cleanable(partition);
+        weir_request_reply(request, 0);
+        return;
+    }
     bool is_to_watermark = cut->what == WEIR_CUT_HEAD && cut->offset == -1;
     if (is_to_watermark) cut->offset = partition->high_watermark;
     int rc = check_cut(partition, cut, &request->error);

@@ -6,6 +6,7 @@
 #include "broker/engine/delayed_produce.h"
 #include "broker/engine/fetch.h"
 #include "broker/engine/partition_chores.h"
+#include "broker/engine/partition_cleaning.h"
 #include "broker/engine/partition_flush.h"
 #include "broker/engine/partition_life.h"
 #include "broker/engine/transaction_hold.h"
@@ -44,6 +45,7 @@ static void hear_closing(struct weir_message *message)
     struct weir_shard *shard =
         (struct weir_shard *)((char *)message - offsetof(struct weir_shard, listener.closing));
     answer_all(shard, WEIR_CLOSED, "the log is being closed", false);
+    weir_shard_cleaner_stop(shard, WEIR_CLOSED, "the log is being closed");
     weir_serving_release(&shard->engine->serving);
 }
 
@@ -63,6 +65,7 @@ static void hear_offline(struct weir_message *message)
     struct weir_shard *shard =
         (struct weir_shard *)((char *)message - offsetof(struct weir_shard, listener.offline));
     distrust_all(shard);
+    weir_shard_cleaner_stop(shard, WEIR_OFFLINE, "the log directory is offline");
     answer_all(shard, WEIR_OFFLINE, "a write or a sync has failed; the log directory is offline",
                true);
     weir_serving_release(&shard->engine->serving);
@@ -146,6 +149,7 @@ int weir_shard_run_once(void *impl)
     next = earlier(next, weir_deadline_heap_first(&shard->turns));
     next = earlier(next, weir_flush_group_deadline(&shard->flush));
     next = earlier(next, shard->retention_at);
+    count += weir_shard_cleaner_run(shard, now, &next);
     if (is_home) next = earlier(next, owner->ops->deadline(owner->impl, now));
     if (shard->service.run_once != NULL) {
         count += shard->service.run_once(shard->service.impl, now, &next);
@@ -170,6 +174,7 @@ void weir_shard_init(struct weir_shard *shard, struct weir_engine *engine)
     shard->listener = (struct weir_serving_listener){
         .actor = &shard->actor, .closing.handle = hear_closing, .offline.handle = hear_offline};
     weir_serving_listen(&engine->serving, &shard->listener);
+    weir_shard_cleaner_init(shard);
     shard->retention_at = weir_mono_after_ms(weir_mono_now(engine->env),
                                              engine->options.log_retention_check_interval_ms);
 }
@@ -244,6 +249,7 @@ int weir_shard_close(struct weir_shard *shard, struct weir_error *error)
     size_t at = 0;
     struct weir_partition *partition;
     if (shard->engine == NULL) return 0;
+    weir_shard_cleaner_close(shard);
     int rc = mark_in_step(shard, error);
     while ((partition = weir_map_next(&shard->partitions, &at)) != NULL) {
         (void)weir_map_remove(&shard->partitions, partition->key);
