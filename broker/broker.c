@@ -36,8 +36,7 @@ static struct weir_broker_options with_defaults(const struct weir_broker_options
     if (options.log_retention_check_interval_ms <= 0) {
         options.log_retention_check_interval_ms = 5 * 60 * 1000;
     }
-    if (options.cleaner.table_bytes <= 0) options.cleaner.table_bytes = 128 << 20;
-    if (options.cleaner.backoff_ms <= 0) options.cleaner.backoff_ms = 15 * 1000;
+    if (options.cleaner.table_bytes == 0) options.cleaner = weir_cleaner_settings_default();
     return options;
 }
 

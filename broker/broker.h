@@ -4,6 +4,7 @@
 #include "base/env/env.h"
 #include "broker/coordinator/group/group_settings.h"
 #include "broker/coordinator/txn/txn_settings.h"
+#include "broker/log/cleaner_settings.h"
 #include "broker/log/partition_log.h"
 #include "weir/types.h"
 #include "wire/request/log_requests.h"
@@ -20,17 +21,6 @@
  */
 struct weir_broker;
 
-/** Of compaction, as Kafka's log.cleaner.*: of all shards together. Zeroed: the defaults. */
-struct weir_cleaner_settings {
-    bool is_off; /* log.cleaner.enable=false: it runs when somebody asks for it only */
-    int64_t
-        table_bytes; /* log.cleaner.dedupe.buffer.size; 0: 128 MiB, of which a pass takes what it needs */
-    int64_t
-        bytes_per_second; /* log.cleaner.io.max.bytes.per.second, read and written; 0: no bound */
-    int64_t
-        backoff_ms; /* log.cleaner.backoff.ms: how often it is looked for what is due; 0: 15 s */
-};
-
 struct weir_broker_options {
     struct weir_env *env;
     const char *path;
@@ -45,7 +35,8 @@ struct weir_broker_options {
     int32_t offsets_topic_num_partitions;  /* 0: as `groups` says */
     struct weir_group_settings groups;     /* zeroed: the defaults, weir_group_settings_default() */
     struct weir_txn_settings transactions; /* zeroed: the defaults, weir_txn_settings_default() */
-    struct weir_cleaner_settings cleaner;
+    struct weir_cleaner_settings
+        cleaner;               /* zeroed: the defaults, weir_cleaner_settings_default() */
     int32_t segment_files_max; /* segments that are open at the same time; 0: half of the
                                   descriptors that the process may have */
 };
@@ -175,6 +166,8 @@ struct weir_partition_state_request {
     struct weir_topic_partition of;
     struct weir_partition_log_state state; /* given, as the next */
     int64_t high_watermark;
+    int64_t clean_bytes; /* of a compacted topic: as of weir_describe_partition_request */
+    int64_t dirty_bytes;
 };
 void weir_broker_partition_state(struct weir_broker *broker,
                                  struct weir_partition_state_request *request);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "broker/coordinator/group/group_settings.h"
 #include "broker/coordinator/txn/txn_settings.h"
+#include "broker/log/cleaner_settings.h"
 #include "broker/log/topic_defaults.h"
 #include "server/server_config.h"
 
@@ -101,6 +102,14 @@ static int take_transaction_setting(struct server_settings *settings,
     return rc < 0 ? rc : add(settings->topics, &settings->topic_count, setting, error);
 }
 
+static int take_cleaner_setting(struct server_settings *settings, const struct weir_config *setting,
+                                struct weir_error *error)
+{
+    struct weir_cleaner_settings scratch = weir_cleaner_settings_default();
+    int rc = weir_cleaner_settings_set(&scratch, setting->key, setting->value, error);
+    return rc < 0 ? rc : add(settings->topics, &settings->topic_count, setting, error);
+}
+
 static int take_port(struct server_settings *settings, const struct weir_config *setting,
                      struct weir_error *error)
 {
@@ -126,6 +135,9 @@ static int take(struct server_settings *settings, const struct weir_config *sett
     }
     if (weir_txn_settings_is_known(setting->key)) {
         return take_transaction_setting(settings, setting, error);
+    }
+    if (weir_cleaner_settings_is_known(setting->key)) {
+        return take_cleaner_setting(settings, setting, error);
     }
     return take_port(settings, setting, error);
 }

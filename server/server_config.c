@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "broker/coordinator/group/group_settings.h"
 #include "broker/coordinator/txn/txn_settings.h"
+#include "broker/log/cleaner_settings.h"
 #include "broker/log/topic_defaults.h"
 
 #define FIELD(name) offsetof(struct weir_server_config, name)
@@ -65,6 +66,7 @@ static void offer(struct weir_nearest *nearest)
     weir_topic_default_offer(nearest);
     weir_group_settings_offer(nearest);
     weir_txn_settings_offer(nearest);
+    weir_cleaner_settings_offer(nearest);
 }
 
 static const struct weir_settings_table table = {
@@ -100,6 +102,12 @@ int weir_server_config_set(struct weir_server_config *config, const char *key, c
             error, WEIR_INVALID_CONFIG,
             "'%s' = '%s' is a setting of transactions: it belongs to the log's options", key,
             value);
+    }
+    if (weir_cleaner_settings_is_known(key)) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG,
+                              "'%s' = '%s' is a setting of compaction: it belongs to the log's "
+                              "options",
+                              key, value);
     }
     return weir_settings_set(&table, config, key, value, error);
 }

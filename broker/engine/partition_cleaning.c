@@ -203,11 +203,17 @@ static int64_t bytes_done(const struct weir_shard_cleaner *cleaner)
     return cleaner->cleaning.counts.bytes_read + cleaner->cleaning.counts.bytes_written;
 }
 
+static int64_t bytes_per_second(const struct weir_shard *shard)
+{
+    int64_t bound = settings_of(shard)->bytes_per_second / shard->engine->shard_count;
+    return bound > 0 ? bound : 1;
+}
+
 /* Never more at once than a second's worth. */
 static int64_t slice_bytes(const struct weir_shard *shard)
 {
-    int64_t bound = settings_of(shard)->bytes_per_second / shard->engine->shard_count;
-    return bound > 0 && bound < SLICE_BYTES ? bound : SLICE_BYTES;
+    int64_t bound = bytes_per_second(shard);
+    return bound < SLICE_BYTES ? bound : SLICE_BYTES;
 }
 
 static void run_slice(struct weir_work *work)
@@ -221,15 +227,11 @@ static void slice_is_done(struct weir_message *message)
     struct weir_shard *shard = shard_of((struct weir_work *)message);
     struct weir_shard_cleaner *cleaner = &shard->cleaner;
     struct weir_partition *partition = cleaner->partition;
-    int64_t per_second = settings_of(shard)->bytes_per_second / shard->engine->shard_count;
     weir_assert(cleaner->state == WEIR_CLEANER_RUNS && partition->has_slice);
     partition->has_slice = false;
     cleaner->state = WEIR_CLEANER_RESTS;
-    cleaner->rests_until = cleaner->slice_began;
-    if (per_second > 0) {
-        int64_t bytes = bytes_done(cleaner) - cleaner->slice_bytes;
-        cleaner->rests_until = weir_mono_after_ms(cleaner->slice_began, bytes * 1000 / per_second);
-    }
+    int64_t ms = (bytes_done(cleaner) - cleaner->slice_bytes) * 1000 / bytes_per_second(shard);
+    cleaner->rests_until = weir_mono_after_ms(cleaner->slice_began, ms);
     if (cleaner->gives_up) {
         give_up(shard, WEIR_CLOSED, "the compaction was given up");
         weir_partition_settle(partition);
@@ -353,7 +355,7 @@ static void unlist(struct weir_shard *shard, struct weir_partition *partition)
 static int begin_due(struct weir_shard *shard, struct weir_mono now, struct weir_mono *next)
 {
     struct weir_shard_cleaner *cleaner = &shard->cleaner;
-    if (settings_of(shard)->is_off || cleaner->listed == NULL) return 0;
+    if (!settings_of(shard)->is_on || cleaner->listed == NULL) return 0;
     if (now.ns < cleaner->look_at.ns) {
         if (cleaner->look_at.ns < next->ns) *next = cleaner->look_at;
         return 0;

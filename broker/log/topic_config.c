@@ -24,14 +24,16 @@ static_assert(FIELD(cleanup_compact) == FIELD(cleanup_delete) + sizeof(bool),
  * two bits, delete and compact; the codecs count from -1, the producer's own. */
 static const struct weir_setting rows[] = {
     {"cleanup.policy", WEIR_SETTING_LIST, FIELD(cleanup_delete), 0, 3, 1, "", "delete|compact",
-     "What happens to old segments: delete removes them, compact keeps each key's last record (so "
-     "far it keeps every record), or both with a comma between."},
+     "What happens to old segments: delete removes them, compact keeps each key's last "
+     "record, or both with a comma between."},
     {"compression.type", WEIR_SETTING_SMALL_CHOICE, FIELD(compression_type), -1,
      WEIR_CODEC_COUNT - 1, -1, "", "producer|uncompressed|gzip|snappy|lz4|zstd",
      "The codec in which batches are stored: the producer's own, or one that the broker brings all "
      "batches into, which costs it their unpacking and packing."},
     {"delete.retention.ms", WEIR_SETTING_INT64, FIELD(delete_retention_ms), 0, INT64_MAX, 86400000,
-     "ms", NULL, "How long a tombstone stays at least in a compacted topic (so far: always)."},
+     "ms", NULL,
+     "How long a tombstone stays at least in a compacted topic, from the first compaction that has "
+     "met it."},
     {"file.delete.delay.ms", WEIR_SETTING_INT64, FIELD(file_delete_delay_ms), 0, INT64_MAX, 60000,
      "ms", NULL, "Without effect: a file is removed at once, and who reads it keeps it open."},
     {"flush.messages", WEIR_SETTING_INT64, FIELD(flush_messages), 1, INT64_MAX, INT64_MAX,
@@ -43,7 +45,9 @@ static const struct weir_setting rows[] = {
     {"index.interval.bytes", WEIR_SETTING_WIDE_INT32, FIELD(index_interval_bytes), 0, INT32_MAX,
      4096, "bytes", NULL, "Bytes of batches between two index entries."},
     {"max.compaction.lag.ms", WEIR_SETTING_INT64, FIELD(max_compaction_lag_ms), 1, INT64_MAX,
-     INT64_MAX, "ms", NULL, "How long a record stays uncompacted at most (so far: always)."},
+     INT64_MAX, "ms", NULL,
+     "How long a record stays uncompacted at most: its segment ends after that, and is compacted "
+     "then."},
     {"max.message.bytes", WEIR_SETTING_WIDE_INT32, FIELD(max_message_bytes), 0, INT32_MAX, 1048588,
      "bytes", NULL, "The largest record batch, compressed."},
     {"message.timestamp.after.max.ms", WEIR_SETTING_INT64, FIELD(message_timestamp_after_max_ms), 0,
@@ -55,9 +59,10 @@ static const struct weir_setting rows[] = {
      "Whose time a record carries: its producer's or the log's."},
     {"min.cleanable.dirty.ratio", WEIR_SETTING_RATIO, FIELD(min_cleanable_dirty_millionths), 0,
      WEIR_SETTING_RATIO_ONE, WEIR_SETTING_RATIO_ONE / 2, "", NULL,
-     "Which part of a log is dirty at least when it is compacted (so far: never)."},
+     "A log is compacted when more than this part of its bytes, the active segment aside, is "
+     "dirty."},
     {"min.compaction.lag.ms", WEIR_SETTING_INT64, FIELD(min_compaction_lag_ms), 0, INT64_MAX, 0,
-     "ms", NULL, "How long a record stays uncompacted at least (so far: always)."},
+     "ms", NULL, "How long a record stays uncompacted at least."},
     {"min.insync.replicas", WEIR_SETTING_INT32, FIELD(min_insync_replicas), 1, INT32_MAX, 1,
      "replicas", NULL,
      "Replicas that must have a batch before acks=all is answered; one server is one replica, so "

@@ -158,7 +158,7 @@ const struct weir_log_ops weir_embedded_ops = {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* A default of topics, or a setting of groups or transactions. */
+/* A default of topics, or a setting of groups, transactions or compaction. */
 static int take_config(const struct weir_config *config, struct weir_broker_options *broker,
                        struct weir_error *error)
 {
@@ -168,16 +168,20 @@ static int take_config(const struct weir_config *config, struct weir_broker_opti
     if (weir_txn_settings_is_known(config->key)) {
         return weir_txn_settings_set(&broker->transactions, config->key, config->value, error);
     }
+    if (weir_cleaner_settings_is_known(config->key)) {
+        return weir_cleaner_settings_set(&broker->cleaner, config->key, config->value, error);
+    }
     return weir_topic_default_set(&broker->topic_defaults, config->key, config->value, error);
 }
 
-/* The defaults of topics and the settings of groups and transactions, by what the options say. */
+/* The defaults of topics and the settings of groups, transactions and compaction, by what the options say. */
 static int take_defaults(const struct weir_log_options *options, struct weir_broker_options *broker,
                          struct weir_error *error)
 {
     broker->topic_defaults = weir_topic_config_default();
     broker->groups = weir_group_settings_default();
     broker->transactions = weir_txn_settings_default();
+    broker->cleaner = weir_cleaner_settings_default();
     if (options->flush_policy_os) broker->topic_defaults.flush_policy = WEIR_FLUSH_OS;
     if (options->topic_config_count > 0 && options->topic_configs == NULL) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,

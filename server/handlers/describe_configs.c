@@ -161,6 +161,12 @@ static void show_transaction_setting(void *context, const char *key, const char 
     show_typed(context, weir_txn_settings_type(key), key, value, is_default, text);
 }
 
+static void show_cleaner_setting(void *context, const char *key, const char *value, bool is_default,
+                                 const char *text)
+{
+    show_typed(context, weir_cleaner_settings_type(key), key, value, is_default, text);
+}
+
 /* What topics have that do not say otherwise is the server's, under the server's name. */
 static void show_topic_default(void *context, const char *key, const char *value, bool is_default,
                                const char *text)
@@ -178,6 +184,7 @@ static void show_settings(struct server_walk *walk)
     const struct weir_broker_options *options = weir_broker_options_of(context->broker);
     weir_group_settings_each(&options->groups, show_group_setting, walk);
     weir_txn_settings_each(&options->transactions, show_transaction_setting, walk);
+    weir_cleaner_settings_each(&options->cleaner, show_cleaner_setting, walk);
     weir_topic_config_each(&options->topic_defaults, show_topic_default, walk);
 }
 

@@ -35,6 +35,7 @@ static void set_up(void)
     weir_sim_free(engine.sim);
     engine.sim = weir_sim_new(
         &(struct weir_sim_options){.seed = 1, .logger = {note_compacted, NULL, WEIR_LOG_INFO}});
+    engine.options.cleaner = weir_cleaner_settings_default();
     engine.options.cleaner.backoff_ms = 1000;
 }
 
@@ -149,7 +150,7 @@ static struct weir_describe_partition_request describe(const char *topic)
 START_TEST(it_comes_when_it_is_asked_for)
 {
     struct weir_compact_request request;
-    engine.options.cleaner.is_off = true;
+    engine.options.cleaner.is_on = false;
     start();
     fill("states", 40);
     ck_assert_int_eq(count_records("states"), 40);
@@ -250,7 +251,7 @@ START_TEST(who_waits_is_answered)
 {
     struct weir_compact_request requests[2];
     engine.options.cleaner.bytes_per_second = 500;
-    engine.options.cleaner.is_off = true;
+    engine.options.cleaner.is_on = false;
     start();
     fill("states", 40);
     for (int i = 0; i < 2; i++) {
