@@ -12,7 +12,7 @@
  * What threads hand in goes into the job's partitions at once, as `sealed_` and `next_end`; what has
  * changed there is gathered when all of them have handed in, and is committed when it is durable.
  */
-enum { TRIM_INTERVAL_MS = 30000 };
+enum { TRIM_INTERVAL_MS = 30000, TELL_INTERVAL_MS = 5000 };
 
 int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind *kind,
                      struct weir_error *error)
@@ -102,6 +102,50 @@ static void trim(struct weir_streams *streams, struct weir_job_partition *partit
     weir_log_cut(streams->log, &trim->cut);
 }
 
+/* A changelog may be compacted as far as it is committed, for no start cuts it below that. What its log has been
+ * told last is forgotten when that is closed, and told again with what is committed next. A log that cannot be
+ * told compacts by rules of its own. */
+static void on_told(struct weir_request *request)
+{
+    struct trim *tell = (struct trim *)request;
+    struct weir_streams *streams = tell->streams;
+    weir_assert(streams->commit.trimming > 0);
+    streams->commit.trimming--;
+    if (request->rc >= 0) tell->partition->told_end = tell->cut.offset;
+    weir_free(tell);
+}
+
+static void tell_end(struct weir_streams *streams, struct weir_job_partition *partition)
+{
+    struct trim *tell = weir_alloc_zero(&streams->budget, sizeof *tell);
+    if (tell == NULL) return; /* next time */
+    *tell = (struct trim){
+        .cut = {.request = {.reply_to = streams->actor, .done = on_told},
+                .partition = {weir_text(streams->topics[partition->topic].name),
+                              partition->partition},
+                .what = WEIR_CUT_NEVER_BELOW,
+                .offset = partition->committed_end},
+        .streams = streams,
+        .partition = partition,
+    };
+    streams->commit.trimming++;
+    weir_log_cut(streams->log, &tell->cut);
+}
+
+static void tell_ends(struct weir_streams *streams, struct weir_mono now)
+{
+    struct weir_commit *commit = &streams->commit;
+    if (commit->trimming > 0 || now.ns < commit->tell_due.ns) return;
+    commit->tell_due = weir_mono_after_ms(now, TELL_INTERVAL_MS);
+    for (size_t t = streams->topology->topic_count; t < streams->topic_count; t++) {
+        if (streams->partitions[t] == NULL) continue;
+        for (int32_t p = 0; p < streams->topics[t].partition_count; p++) {
+            struct weir_job_partition *partition = &streams->partitions[t][p];
+            if (partition->committed_end > partition->told_end) tell_end(streams, partition);
+        }
+    }
+}
+
 /* Repartition topics are kept until they are processed: what is committed goes, now and then. */
 static void trim_repartitions(struct weir_streams *streams, struct weir_mono now)
 {
@@ -156,6 +200,7 @@ static void finish(struct weir_streams *streams)
         weir_stream_thread_committed(streams->threads[i]);
     }
     trim_repartitions(streams, now);
+    tell_ends(streams, now);
     weir_signal(streams->env);
 }
 

@@ -43,6 +43,8 @@ struct weir_job_partition {
     int64_t next_end;
     /* Repartition: up to where it was trimmed. */
     int64_t trimmed;
+    /* Changelog: the committed end that its log has been told, below which it will never be cut. */
+    int64_t told_end;
     /* A drain waits until `committed` reaches this. */
     int64_t drain_to;
 };
@@ -58,6 +60,7 @@ struct weir_commit {
     struct weir_mono sealed;   /* when the last of its threads had sealed */
     struct weir_mono released; /* when all had handed in */
     struct weir_mono trim_due;
+    struct weir_mono tell_due;
     size_t trimming; /* cuts under way */
 };
 
