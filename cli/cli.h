@@ -97,6 +97,7 @@ extern const struct cli_command cli_topic_list;
 extern const struct cli_command cli_topic_describe;
 extern const struct cli_command cli_topic_alter;
 extern const struct cli_command cli_topic_add_partitions;
+extern const struct cli_command cli_topic_compact;
 extern const struct cli_command cli_topic_delete;
 extern const struct cli_command cli_produce;
 extern const struct cli_command cli_consume;

@@ -50,7 +50,10 @@ struct place_partition {
     int32_t partition;
     int64_t start_offset;
     int64_t end_offset;
-    int64_t size_bytes;   /* -1: not known */
+    int64_t size_bytes; /* -1: not known */
+    int64_t
+        clean_bytes; /* of a compacted topic, and what is dirty; both 0: not known, or not one */
+    int64_t dirty_bytes;
     int32_t leader_epoch; /* -1: not known */
     const char *
         offline; /* why it is, in the arena; its offsets and size are not known then. NULL: it is not */
@@ -120,6 +123,16 @@ struct place_fetch {
     int32_t size_max;
 };
 
+struct place_compaction {
+    const char *topic;
+    int32_t partition;
+    /* given */
+    int64_t records_before;
+    int64_t records_after;
+    int64_t bytes_before; /* 0: there was nothing to do */
+    int64_t bytes_after;
+};
+
 struct place_ops {
     void (*close)(struct place *place);
     int (*list)(struct place *place, struct weir_arena *arena, struct place_topics *topics_out,
@@ -138,6 +151,9 @@ struct place_ops {
     int (*add_partitions)(struct place *place, const char *topic, int32_t total,
                           struct weir_error *error);
     int (*remove)(struct place *place, const char *topic, struct weir_error *error);
+    /* now; NULL: the protocol has no word for it */
+    int (*compact)(struct place *place, struct place_compaction *compaction,
+                   struct weir_error *error);
     /* the first offset at or after a time, or one of the constants; -1: none */
     int (*offset_at)(struct place *place, const char *topic, int32_t partition,
                      int64_t timestamp_ms, int64_t *offset_out, struct weir_error *error);

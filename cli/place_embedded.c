@@ -189,6 +189,26 @@ static int describe_partition(struct place *place, struct weir_arena *arena, con
     partition->end_offset = request.high_watermark;
     partition->size_bytes = request.state.size_bytes;
     partition->leader_epoch = request.state.leader_epoch;
+    partition->clean_bytes = request.clean_bytes;
+    partition->dirty_bytes = request.dirty_bytes;
+    return 0;
+}
+
+static int embedded_compact(struct place *place, struct place_compaction *compaction,
+                            struct weir_error *error)
+{
+    struct weir_compact_request request = {
+        .of = {.topic = weir_text(compaction->topic), .partition = compaction->partition},
+    };
+    int rc = wait_begin(place, &request.request, error);
+    if (rc < 0) return rc;
+    weir_broker_compact(weir_embedded_broker(place_embedded_log(place)->embedded), &request);
+    rc = wait_for(place, &request.request, error);
+    if (rc < 0) return rc;
+    compaction->records_before = request.records_before;
+    compaction->records_after = request.records_after;
+    compaction->bytes_before = request.bytes_before;
+    compaction->bytes_after = request.bytes_after;
     return 0;
 }
 
@@ -381,6 +401,7 @@ static const struct place_ops embedded_ops = {
     .close = embedded_close,
     .list = embedded_list,
     .describe = embedded_describe,
+    .compact = embedded_compact,
     .configs = embedded_configs,
     .create = embedded_create,
     .configure = embedded_configure,

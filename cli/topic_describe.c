@@ -20,16 +20,47 @@ static const struct cli_option options[] = {
     PLACE_OPTIONS(struct values),
 };
 
+/* Of which part of its bytes, the active segment aside, nobody knows yet what later records replace. */
+static bool knows_dirt(const struct place_partition *partition)
+{
+    return partition->offline == NULL && partition->clean_bytes + partition->dirty_bytes > 0;
+}
+
+static double dirty_share(const struct place_partition *partition)
+{
+    return (double)partition->dirty_bytes /
+           (double)(partition->clean_bytes + partition->dirty_bytes);
+}
+
+static bool any_knows_dirt(const struct place_topic *topic)
+{
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        if (knows_dirt(&topic->partitions[i])) return true;
+    }
+    return false;
+}
+
+static void print_dirt(struct say_table *table, const struct place_partition *partition)
+{
+    if (knows_dirt(partition)) {
+        say_table_cell(table, "%.0f %%", 100 * dirty_share(partition));
+    } else {
+        say_table_cell(table, "-");
+    }
+}
+
 static void print_partitions(const struct place_topic *topic)
 {
     struct say_table table;
     char size[24];
-    say_table_begin(&table, ">PARTITION|>START|>END|>RECORDS|>SIZE|>EPOCH");
+    bool has_dirt = any_knows_dirt(topic);
+    say_table_begin(&table, has_dirt ? ">PARTITION|>START|>END|>RECORDS|>SIZE|>EPOCH|>DIRTY"
+                                     : ">PARTITION|>START|>END|>RECORDS|>SIZE|>EPOCH");
     for (int32_t i = 0; i < topic->partition_count; i++) {
         const struct place_partition *partition = &topic->partitions[i];
         say_table_cell(&table, "%d", (int)partition->partition);
         if (partition->offline != NULL) {
-            for (int column = 0; column < 5; column++) {
+            for (int column = 0; column < (has_dirt ? 6 : 5); column++) {
                 say_table_cell(&table, column == 2 ? "offline" : "-");
             }
             continue;
@@ -44,6 +75,7 @@ static void print_partitions(const struct place_topic *topic)
         } else {
             say_table_cell(&table, "%d", (int)partition->leader_epoch);
         }
+        if (has_dirt) print_dirt(&table, partition);
     }
     say_table_end(&table, 0);
 }
@@ -102,10 +134,12 @@ static void print_json(const struct place_topic *topic)
     for (int32_t i = 0; i < topic->partition_count; i++) {
         const struct place_partition *partition = &topic->partitions[i];
         printf("%s{\"partition\": %d, \"start_offset\": %" PRId64 ", \"end_offset\": %" PRId64
-               ", \"size_bytes\": %" PRId64 ", \"leader_epoch\": %d, \"offline\": %s}",
+               ", \"size_bytes\": %" PRId64 ", \"leader_epoch\": %d, \"offline\": %s",
                i == 0 ? "" : ",\n  ", (int)partition->partition, partition->start_offset,
                partition->end_offset, partition->size_bytes, (int)partition->leader_epoch,
                partition->offline != NULL ? "true" : "false");
+        if (knows_dirt(partition)) printf(", \"dirty_share\": %.3f", dirty_share(partition));
+        (void)putchar('}');
     }
     (void)fputs("],\n \"configs\": [", stdout);
     for (size_t i = 0; i < topic->config_count; i++) {

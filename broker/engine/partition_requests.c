@@ -62,6 +62,7 @@ static void state_stage(struct weir_partition *partition, struct weir_request *r
     weir_partition_refresh(partition);
     asked->state = weir_partition_log_state(partition->log);
     asked->high_watermark = partition->high_watermark;
+    weir_shard_cleaner_glance(partition, &asked->clean_bytes, &asked->dirty_bytes);
     weir_request_reply(request, 0);
 }
 
@@ -112,6 +113,10 @@ static void cut_finished(struct weir_partition *partition)
         partition->high_watermark = partition->shown.end_offset;
     }
     weir_partition_note_stable(partition);
+    if (partition->never_cut_below > partition->shown.end_offset) {
+        partition->never_cut_below =
+            partition->shown.end_offset; /* its owner has thought better of it */
+    }
     cut->start_offset = partition->shown.start_offset;
     cut->end_offset = partition->shown.end_offset;
     cut->leader_epoch = partition->epoch.current;
