@@ -12,6 +12,7 @@
 #define WALL_OFFSET_MAX_MS ((int64_t)20 * 365 * 86400 * 1000)
 
 enum { NODE = 0, OPEN_ATTEMPTS_MAX = 20, IDLE_NS = 2 * 1000 * 1000, LEAP_MS = 300000 };
+enum { CLEANER_BACKOFF_MS = 20 };
 enum { SEGMENT_FILES_MAX = 4 }; /* so few that they come and go all the time */
 
 /* ---- choices ---------------------------------------------------------------------------------- */
@@ -301,7 +302,10 @@ static int open_bare(struct simulation *simulation, struct weir_error *error)
         .topic_defaults = weir_topic_config_default(),
         .groups = simulation->swarm.groups,
         .transactions = simulation->swarm.transactions,
+        .cleaner = weir_cleaner_settings_default(),
     };
+    options.cleaner.backoff_ms =
+        CLEANER_BACKOFF_MS; /* the engine's own topics are compacted all the time */
     options.topic_defaults.segment_bytes = simulation->swarm.internal_segment_bytes;
     options.topic_defaults.retention_ms = -1;
     /* Its clock jumps by tens of years: what expires by it is not lost. */
@@ -315,7 +319,13 @@ static int open_log(struct simulation *simulation, struct weir_error *error)
 {
     simulation->env = weir_sim_node(simulation->sim, NODE);
     if (simulation->is_bare) return open_bare(simulation, error);
+    /* Changelogs are compacted all the time, too. */
+    static const struct weir_config configs[] = {{"log.cleaner.backoff.ms", "20"},
+                                                 {"log.cleaner.min.cleanable.ratio", "0.1"},
+                                                 {"log.segment.bytes", "4000"}};
     struct weir_log_options options = {WEIR_LOG_OPTIONS_INIT};
+    options.topic_configs = configs;
+    options.topic_config_count = sizeof configs / sizeof configs[0];
     options.auto_create_topics = WEIR_AUTO_CREATE_OFF;
     options.num_partitions = 1;
     options.flush_policy_os = simulation->swarm.is_flush_policy_os;
