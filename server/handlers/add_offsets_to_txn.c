@@ -26,7 +26,7 @@ void weir_handle_add_offsets_to_txn(struct weir_request_context *context)
 {
     const struct weir_wire_add_offsets_to_txn_request *asked = context->request;
     struct weir_add_offsets_request *add = weir_arena_alloc_zero(&context->arena, sizeof *add);
-    int16_t number = weir_transaction_check(context, WEIR_ACL_WRITE, asked->transactional_id);
+    int16_t number = weir_transactional_id_check(context, WEIR_ACL_WRITE, asked->transactional_id);
     if (number == 0) number = weir_group_check(context, WEIR_ACL_READ, asked->group_id);
     if (number == 0 && add == NULL) number = weir_transaction_error_of(WEIR_NO_MEMORY, true);
     if (number != 0) {

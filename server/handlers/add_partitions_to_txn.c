@@ -155,7 +155,7 @@ static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request 
     size_t first_topic = 0;
     for (size_t i = 0; i < index; i++)
         first_topic += add->additions[i].asked->topics_count;
-    int16_t number = weir_transaction_check(context, WEIR_ACL_WRITE, asked->transactional_id);
+    int16_t number = weir_transactional_id_check(context, WEIR_ACL_WRITE, asked->transactional_id);
     if (add->topics.request.rc < 0) {
         number = weir_transaction_error_of(add->topics.request.rc, true);
     }

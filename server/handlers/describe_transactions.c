@@ -79,7 +79,7 @@ static bool ask(struct weir_fan_out *fan_out, size_t index, struct weir_request 
     struct weir_slice id = of(fan_out)->asked->transactional_ids[index];
     transaction_row *row = &of(fan_out)->rows[index];
     *row = (transaction_row){.transactional_id = id, .transaction_state = weir_text("")};
-    row->error_code = weir_transaction_check(fan_out->context, WEIR_ACL_DESCRIBE, id);
+    row->error_code = weir_transactional_id_check(fan_out->context, WEIR_ACL_DESCRIBE, id);
     if (fan_out->count > WEIR_SUBJECTS_MAX) row->error_code = WEIR_WIRE_INVALID_REQUEST;
     if (row->error_code != 0) return false;
     describe->base.transactional_id = id;

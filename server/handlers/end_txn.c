@@ -38,7 +38,7 @@ void weir_handle_end_txn(struct weir_request_context *context)
 {
     const struct weir_wire_end_txn_request *asked = context->request;
     struct weir_end_transaction_request *end = weir_arena_alloc_zero(&context->arena, sizeof *end);
-    int16_t number = weir_transaction_check(context, WEIR_ACL_WRITE, asked->transactional_id);
+    int16_t number = weir_transactional_id_check(context, WEIR_ACL_WRITE, asked->transactional_id);
     if (number == 0 && end == NULL) number = weir_transaction_error_of(WEIR_NO_MEMORY, true);
     if (number != 0) {
         reply(context, number, WEIR_NO_PRODUCER_ID, WEIR_NO_PRODUCER_EPOCH);

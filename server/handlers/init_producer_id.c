@@ -90,7 +90,7 @@ static int16_t check(const struct weir_request_context *context,
     if (has_id != has_epoch || asked->producer_id < WEIR_NO_PRODUCER_ID)
         return WEIR_WIRE_INVALID_REQUEST;
     if (!weir_slice_is_null(asked->transactional_id)) {
-        return weir_transaction_check(context, WEIR_ACL_WRITE, asked->transactional_id);
+        return weir_transactional_id_check(context, WEIR_ACL_WRITE, asked->transactional_id);
     }
     bool is_permitted =
         weir_authorize(context, WEIR_ACL_IDEMPOTENT_WRITE, WEIR_ACL_CLUSTER, weir_null());

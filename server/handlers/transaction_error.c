@@ -38,8 +38,8 @@ int16_t weir_transaction_producer_error(struct weir_request_context *context,
     return weir_transaction_error_of(request->rc, knows_fenced);
 }
 
-int16_t weir_transaction_check(const struct weir_request_context *context,
-                               enum weir_acl_operation operation, struct weir_slice id)
+int16_t weir_transactional_id_check(const struct weir_request_context *context,
+                                    enum weir_acl_operation operation, struct weir_slice id)
 {
     if (id.size == 0) return WEIR_WIRE_INVALID_REQUEST;
     bool is_permitted = weir_authorize(context, operation, WEIR_ACL_TRANSACTIONAL_ID, id);

@@ -12,7 +12,7 @@ int16_t weir_transaction_error_of(int rc, bool knows_fenced);
 int16_t weir_transaction_producer_error(struct weir_request_context *context,
                                         const struct weir_request *request, bool knows_fenced);
 /** May the client do this to the transactional id, and is it one? Kafka's number, or 0. */
-int16_t weir_transaction_check(const struct weir_request_context *context,
-                               enum weir_acl_operation operation, struct weir_slice id);
+int16_t weir_transactional_id_check(const struct weir_request_context *context,
+                                    enum weir_acl_operation operation, struct weir_slice id);
 
 #endif
