@@ -37,7 +37,8 @@ static struct weir_log_path swap_path(const char *directory, int64_t base_offset
     return weir_log_offset_path(directory, base_offset, name);
 }
 
-/* Files that are not there are passed over: an index may have been too small to be written. The log is renamed last, so
+/* Files that are not there are passed over: an index may have been too small to be written, and of transactions there is
+ * none, for all aborted data of the segments goes with a pass, so that their readers need not be told of any. The log is renamed last, so
  * that its indexes, which are hints, are there with it. */
 static int rename_all(struct weir_env *env, const char *directory, int64_t base_offset,
                       struct weir_error *error)
