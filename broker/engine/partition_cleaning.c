@@ -25,7 +25,8 @@
  *
  * A changelog of a job may be cut back to its last commit, after a crash. What lies above that must not replace what
  * lies below: of a topic that belongs to an application of Weir's nothing is compacted from the end on that its job has said
- * (WEIR_CUT_NEVER_BELOW), and nothing before it has said one.
+ * (WEIR_CUT_NEVER_BELOW), and nothing before it has said one. Its tombstones stay for ever: a store is restored from where it
+ * was written down last, however long ago that is, and would keep the rows whose tombstones it never saw.
  */
 enum { SLICE_BYTES = 8 * 1024 * 1024, RETRY_MS = 20 };
 
@@ -283,6 +284,7 @@ static bool begin(struct weir_shard *shard, struct weir_partition *partition)
     struct weir_error error = {0};
     struct weir_cleaning_options options = {
         .bound_offset = bound_of(partition),
+        .keeps_tombstones = belongs_to_job(partition),
         .is_forced = cleaner->request != NULL,
         .table_bytes_max = (size_t)(settings_of(shard)->table_bytes / shard->engine->shard_count),
         .now = weir_wall_now(shard->env),

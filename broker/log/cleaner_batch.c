@@ -73,7 +73,7 @@ static bool stays_empty(const struct weir_cleaner_pass *pass,
 static bool is_past_horizon(const struct weir_cleaner_pass *pass,
                             const struct weir_batch_header *header)
 {
-    return (header->attributes & WEIR_BATCH_DELETE_HORIZON) != 0 &&
+    return !pass->keeps_tombstones && (header->attributes & WEIR_BATCH_DELETE_HORIZON) != 0 &&
            header->base_timestamp_ms <= pass->now_ms;
 }
 
@@ -153,6 +153,7 @@ int weir_cleaner_batch(struct weir_cleaner_pass *pass, struct weir_slice batch,
     if (__builtin_add_overflow(pass->now_ms, pass->delete_retention_ms, &filter.horizon_ms)) {
         filter.horizon_ms = INT64_MAX;
     }
+    if (pass->keeps_tombstones) filter.horizon_ms = WEIR_NO_TIMESTAMP;
     rc = weir_batch_is_control(&header) ? judge_control(pass, batch, &header, &filter, error)
                                         : judge_data(pass, &header, &filter, error);
     if (rc == 0) rc = weir_batch_filter(batch, &filter, to, error);

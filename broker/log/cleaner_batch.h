@@ -32,6 +32,7 @@ struct weir_cleaner_pass {
     size_t producer_count;
     int64_t now_ms;
     int64_t delete_retention_ms;
+    bool keeps_tombstones;    /* for ever, and markers: no horizon is set, and none is looked at */
     int level;                /* of the codec that a batch has */
     struct weir_buffer plain; /* for reuse */
     struct weir_buffer records;

@@ -129,6 +129,7 @@ static void init(struct weir_partition_log *log, const struct weir_cleaning_opti
         .now = options->now,
         .index_interval_bytes = log->config.index_interval_bytes,
         .table_bytes_max = options->table_bytes_max,
+        .keeps_tombstones = options->keeps_tombstones,
         .truncations = log->truncations,
     };
     weir_buffer_init(&cleaning->producers, log->budget, 0);
@@ -352,6 +353,7 @@ static void begin_write(struct weir_log_cleaning *cleaning)
     pass->producer_count = cleaning->producers.size / sizeof(struct weir_cleaner_producer);
     pass->now_ms = cleaning->now.ms;
     pass->delete_retention_ms = cleaning->config.delete_retention_ms;
+    pass->keeps_tombstones = cleaning->keeps_tombstones;
     begin_group(cleaning, 0);
 }
 

@@ -33,8 +33,9 @@
  * transactions of the log, a window of 256 KiB or the largest batch, and what is left of it.
  */
 struct weir_cleaning_options {
-    int64_t bound_offset; /* nothing that reaches it is touched; INT64_MAX: no bound */
-    bool is_forced;       /* whatever min.cleanable.dirty.ratio says */
+    int64_t bound_offset;  /* nothing that reaches it is touched; INT64_MAX: no bound */
+    bool keeps_tombstones; /* whatever delete.retention.ms says */
+    bool is_forced;        /* whatever min.cleanable.dirty.ratio says */
     size_t table_bytes_max;
     struct weir_wall now;
 };
@@ -82,6 +83,7 @@ struct weir_log_cleaning {
     void **identities;                   /* of the same, held by reference */
     size_t segment_count;
     size_t table_bytes_max;
+    bool keeps_tombstones;
     uint64_t truncations;
     struct weir_cleaner_plan plan;
     struct weir_buffer producers; /* struct weir_cleaner_producer */

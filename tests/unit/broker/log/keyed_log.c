@@ -185,6 +185,7 @@ int keyed_clean(struct keyed_log *log, const struct keyed_pass *pass,
     if (pass->now_ms != 0) now.ms = pass->now_ms;
     struct weir_cleaning_options options = {
         .bound_offset = pass->bound_offset != 0 ? pass->bound_offset : INT64_MAX,
+        .keeps_tombstones = pass->keeps_tombstones,
         .is_forced = !pass->is_lazy,
         .table_bytes_max = pass->table_bytes != 0 ? pass->table_bytes : 64 * 1024,
         .now = now,

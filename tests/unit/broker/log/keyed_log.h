@@ -64,9 +64,10 @@ int keyed_roll(struct keyed_log *log);
 struct keyed_pass {
     int64_t bound_offset; /* 0: none */
     bool is_lazy;         /* only if it is due */
-    size_t table_bytes;   /* 0: 64 KiB */
-    int64_t slice;        /* 0: 1 MiB */
-    int64_t now_ms;       /* 0: the environment's */
+    bool keeps_tombstones;
+    size_t table_bytes; /* 0: 64 KiB */
+    int64_t slice;      /* 0: 1 MiB */
+    int64_t now_ms;     /* 0: the environment's */
 };
 int keyed_clean(struct keyed_log *log, const struct keyed_pass *pass,
                 struct weir_cleaning_counts *counts_out);

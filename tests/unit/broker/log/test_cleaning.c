@@ -143,6 +143,28 @@ START_TEST(a_tombstone_has_its_time)
 }
 END_TEST
 
+/* Where the owner says so tombstones stay, and no batch is given a time for them to go. */
+START_TEST(tombstones_can_stay_for_ever)
+{
+    struct weir_cleaning_counts counts = {0};
+    int64_t now = weir_wall_now(log_->test.env).ms;
+    append_one(1, false); /* 0 */
+    append_one(1, true);  /* 1 */
+    seal();
+    for (int64_t day = 0; day < 10; day++) {
+        struct keyed_pass pass = {.keeps_tombstones = true, .now_ms = now + day * DAY_MS};
+        ck_ok(keyed_clean(log_, &pass, &counts), &log_->test.error);
+        ck_assert_int_eq(counts.tombstones_removed, 0);
+        append_one(2, false);
+        seal();
+    }
+    ck_assert(!keyed_has(log_, 0));
+    ck_assert(keyed_has(log_, 1));
+    (void)clean_at(now + 20 * (int64_t)DAY_MS); /* only now its time begins */
+    ck_assert(keyed_has(log_, 1));
+}
+END_TEST
+
 /* Aborted data goes, and replaces nothing; its marker stays as long as a pass has met data of it, and then until its
  * horizon. */
 START_TEST(aborted_data_goes_and_its_marker_later)
@@ -555,6 +577,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_clean_log_is_left_alone);
     tcase_add_test(tests, what_does_not_change_is_not_swapped);
     tcase_add_test(tests, a_tombstone_has_its_time);
+    tcase_add_test(tests, tombstones_can_stay_for_ever);
     tcase_add_test(tests, aborted_data_goes_and_its_marker_later);
     tcase_add_test(tests, nothing_passes_an_open_transaction);
     tcase_add_test(tests, nothing_passes_the_bound);
