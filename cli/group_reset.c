@@ -17,6 +17,7 @@ struct values {
     struct cli_list topics;
     bool all_topics;
     bool is_dry;
+    bool is_executed;
     bool is_json;
     /* found by the check */
     struct reset_target to;
@@ -28,6 +29,8 @@ static const struct cli_option options[] = {
     {0, "all-topics", CLI_FLAG, offsetof(struct values, all_topics), NULL,
      "all that the group has committed"},
     RESET_OPTIONS(struct values),
+    {0, "execute", CLI_FLAG, offsetof(struct values, is_executed), NULL,
+     "do it, as without --dry-run: what Kafka's tool calls it"},
     {0, "json", CLI_FLAG, offsetof(struct values, is_json), NULL, "one JSON array"},
     PLACE_OPTIONS(struct values),
 };
@@ -297,6 +300,9 @@ static int check(const struct cli_command *command, void *of_command,
     bool has_file = values->words.from_file != NULL;
     int exit_code = place_check_groups(command, of_command, operands);
     if (exit_code != CLI_OK) return exit_code;
+    if (values->is_executed && values->is_dry) {
+        return say_usage(command->name, "--execute and --dry-run: it is the one or the other");
+    }
     if (reset_target_choose(&values->words, group_now_ms(), &values->to, &error) < 0) {
         return say_usage(command->name, "%s", error.text);
     }

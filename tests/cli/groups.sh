@@ -58,7 +58,7 @@ END
     moves "0 2 2" --all-topics --to-current
     [ "$(fields reset.txt 5)" = 0 ] || fail "no change: $(cat reset.txt)"
     moves "0 2 5" --all-topics --shift-by 3
-    moves "0 5 0" --all-topics --shift-by -30
+    moves "0 5 0" --all-topics --shift-by -30 --execute
     grep -qF "before its log begins: 0 is taken" err.txt || fail "no word of a bound: $(cat err.txt)"
     moves "0 0 6" --topic orders:0 --to-offset 99
     grep -qF "beyond its log's end: 6 is taken" err.txt || fail "no word of a bound: $(cat err.txt)"
@@ -110,6 +110,7 @@ refuses 2 "it is not said of which partitions" "$weir" group reset g --to-latest
 refuses 2 "--to-earliest and --to-latest" "$weir" group reset g --all-topics --to-latest --to-earliest
 refuses 2 "--to-datetime 'noon'" "$weir" group reset g --all-topics --to-datetime noon
 refuses 2 "--by-duration '5'" "$weir" group reset g --all-topics --by-duration 5
+refuses 2 "--execute and --dry-run" "$weir" group reset g --all-topics --to-latest --execute --dry-run
 refuses 2 "leave out --topic" "$weir" group reset g --topic t --from-file x
 for command in describe watch delete "reset --all-topics --to-latest"; do
     refuses 2 "the group's name is empty" "$weir" group $command ""
