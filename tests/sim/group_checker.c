@@ -88,6 +88,11 @@ static bool is_consumer(const struct checker *checker, const struct group_event 
     return checker->shapes[event->group].is_consumer;
 }
 
+static bool is_mixed(const struct checker *checker, const struct group_event *event)
+{
+    return checker->shapes[event->group].is_mixed;
+}
+
 static struct watch *watch_of(struct checker *checker, const struct group_event *event)
 {
     return &checker->watches[event->group];
@@ -114,6 +119,7 @@ static void take_told(struct checker *checker, const struct group_event *event)
     struct watch *watch = watch_of(checker, event);
     bool has_list = false;
     bool is_listed = false;
+    if (is_mixed(checker, event)) return;
     for (size_t i = 0; i < watch->listed_count; i += 2) {
         if (watch->listed[i] != event->generation) continue;
         has_list = true;
@@ -224,7 +230,7 @@ static void end_commit(struct checker *checker, const struct group_event *event,
 {
     const struct floor *floor = &checker->floors[index];
     if (event->result != GROUP_OK) return;
-    if (event->generation < floor->generation) {
+    if (event->generation < floor->generation && !is_mixed(checker, event)) {
         flag(checker, "stale-commit", event, "it was accepted, and a newer generation was there",
              floor->slot, floor->generation);
     }

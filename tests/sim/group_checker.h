@@ -7,6 +7,9 @@
 /** The protocol and the bounds of each group of a history. */
 struct group_shape {
     bool is_consumer; /* KIP-848; else classic */
+    /* Both: of a group that was empty for a moment generations begin anew where it changed its protocol, so that the
+     * rules that compare them do not hold; what they are for is seen at the partitions all the same. */
+    bool is_mixed;
     int32_t partition_count;
 };
 

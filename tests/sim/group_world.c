@@ -30,6 +30,11 @@ static int64_t draw(struct group_world *world, int64_t bound)
     return simulation_draw(world->served.simulation, bound);
 }
 
+bool group_world_draws_classic(struct group_world *world)
+{
+    return draw(world, 2) == 0;
+}
+
 /* Off in half of the seeds, so that each is also met alone. */
 static int draw_rate(struct group_world *world, int per_mille_max)
 {
@@ -66,7 +71,8 @@ static void draw_groups(struct group_world *world)
         group->number = i;
         (void)snprintf(group->name, sizeof group->name, "group-%d", i);
         group->topic = &world->topics[draw(world, world->topic_count)];
-        group->is_consumer = draw(world, 2) == 0;
+        group->is_consumer = draw(world, 3) != 0;
+        group->is_mixed = group->is_consumer && !group->topic->is_remade && draw(world, 2) == 0;
         group->session_ms =
             group->is_consumer
                 ? world->served.simulation->swarm.groups.config.consumer_session_timeout_ms
@@ -154,7 +160,7 @@ static void check(struct group_world *world)
     struct simulation *simulation = world->served.simulation;
     struct group_shape shapes[GROUP_GROUPS_MAX];
     for (int i = 0; i < world->group_count; i++)
-        shapes[i] = (struct group_shape){world->groups[i].is_consumer,
+        shapes[i] = (struct group_shape){world->groups[i].is_consumer, world->groups[i].is_mixed,
                                          GROUP_LIVES_MAX * GROUP_PARTITIONS_MAX};
     struct checker_anomaly anomaly =
         group_checker_check(&world->history, shapes, world->group_count);
@@ -232,7 +238,10 @@ static void tell_unsettled(struct group_world *world, int64_t ms)
         simulation_fail(world->served.simulation, "rebalance-does-not-end",
                         "no fault is left, nobody comes or goes, and after %lld ms %s (%s) has not "
                         "settled: session %d ms, rebalance %d ms",
-                        (long long)ms, group->name, group->is_consumer ? "consumer" : "classic",
+                        (long long)ms, group->name,
+                        group->is_mixed      ? "of both protocols"
+                        : group->is_consumer ? "consumer"
+                                             : "classic",
                         group->session_ms, group->rebalance_ms);
     }
 }

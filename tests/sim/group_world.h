@@ -34,7 +34,8 @@ struct group_of {
     int number;
     char name[16];
     struct group_topic *topic;
-    bool is_consumer;
+    bool is_consumer; /* members of the consumer protocol are in it, at times */
+    bool is_mixed; /* and others of the classic one: it goes from the one to the other, and back */
     int32_t session_ms; /* classic: the members'; consumer: the server's */
     int32_t rebalance_ms;
 };
@@ -76,6 +77,8 @@ void group_world_play(struct group_world *world, int turns);
  */
 void group_world_end(struct group_world *world);
 
+/** Which protocol the next member of a mixed group speaks. */
+bool group_world_draws_classic(struct group_world *world);
 int64_t group_world_now_ns(const struct group_world *world);
 /** Writes a number of records, lets the topic grow, and makes it anew. */
 void group_feeder_new(struct group_world *world, struct group_topic *topic, int64_t record_count,

@@ -312,7 +312,8 @@ void member_new(struct group_world *world, struct group_of *group, bool is_stati
     if (member == NULL) abort();
     member->world = world;
     member->group = group;
-    member->protocol = group->is_consumer ? &member_consumer : &member_classic;
+    bool is_classic = group->is_mixed ? group_world_draws_classic(world) : !group->is_consumer;
+    member->protocol = is_classic ? &member_classic : &member_consumer;
     member->slot = world->slot_count;
     member->late_partition = -1;
     if (is_static) {

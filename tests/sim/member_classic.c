@@ -3,8 +3,9 @@
  *
  *   out ──JoinGroup──> joined ──SyncGroup──> in ──Heartbeat: a rebalance──> out, to join again
  *
- * What a member tells the leader: its slot, of what generation it speaks, how many partitions it knows of, and, if it
- * is cooperative, what it keeps meanwhile. The leader lets everybody keep what it alone has, up to its share; what is
+ * What a member tells the leader is the consumers' own protocol, which the coordinator reads where the group is a
+ * consumer group: the topic and, if it is cooperative, what it keeps meanwhile. In the bytes that are its own stand its
+ * slot, of what generation it speaks and how many partitions it knows of, and what it keeps once more. The leader lets everybody keep what it alone has, up to its share; what is
  * another one's share is given up first, and goes to somebody in the next generation.
  */
 #include <stdlib.h>
@@ -22,6 +23,9 @@
 
 enum {
     MS = 1000 * 1000,
+    SLACK_MS = 3,             /* the coordinator counts in whole milliseconds */
+    SUBSCRIPTION_VERSION = 1, /* the first that says what a member keeps */
+    TOPIC_SIZE_MAX = 16,
     STATIC_JOIN_FROM = 5,
     STATIC_FROM = 3, /* SyncGroup, Heartbeat, LeaveGroup */
     HEAD = 3,        /* words before the partitions */
@@ -42,17 +46,50 @@ static const char *protocol_of(const struct member *member)
 
 /* ---- words on the wire ----------------------------------------------------------------------- */
 
+/* Twice the words, and what stands around them. */
 struct words {
-    uint8_t bytes[4 * WORDS_MAX];
-    size_t count;
+    uint8_t bytes[8 * WORDS_MAX + 2 * TOPIC_SIZE_MAX + 32];
+    size_t size;
 };
+
+static void put_bytes(struct words *words, const void *bytes, size_t size)
+{
+    if (words->size + size > sizeof words->bytes) abort();
+    memcpy(words->bytes + words->size, bytes, size);
+    words->size += size;
+}
+
+static void put_short(struct words *words, size_t number)
+{
+    const uint8_t bytes[] = {(uint8_t)(number >> 8), (uint8_t)number};
+    put_bytes(words, bytes, sizeof bytes);
+}
 
 static void put_word(struct words *words, int32_t word)
 {
-    uint8_t *at = words->bytes + 4 * words->count++;
-    uint32_t bits = (uint32_t)word;
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(bits >> (24 - 8 * i));
+    put_short(words, (uint32_t)word >> 16);
+    put_short(words, (uint32_t)word & 0xffff);
+}
+
+static void put_text(struct words *words, const char *text)
+{
+    put_short(words, strlen(text));
+    put_bytes(words, text, strlen(text));
+}
+
+/* A list of one topic with these partitions. */
+static void put_partitions(struct words *words, const char *topic,
+                           const bool given[GROUP_PARTITIONS_MAX])
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < GROUP_PARTITIONS_MAX; i++)
+        count += given[i];
+    put_word(words, 1);
+    put_text(words, topic);
+    put_word(words, count);
+    for (int32_t i = 0; i < GROUP_PARTITIONS_MAX; i++) {
+        if (given[i]) put_word(words, i);
+    }
 }
 
 static int32_t get_word(struct weir_slice slice, size_t index)
@@ -61,6 +98,15 @@ static int32_t get_word(struct weir_slice slice, size_t index)
     for (size_t i = 0; i < 4; i++)
         bits = bits << 8 | slice.data[4 * index + i];
     return (int32_t)bits;
+}
+
+/* The bytes of its own in what a member says: behind a version, one topic and a size. */
+static struct weir_slice own_words(const struct member *member, struct weir_slice metadata)
+{
+    size_t head = 2 + 4 + 2 + strlen(member->group->topic->name) + 4;
+    if (metadata.size < head) abort();
+    size_t size = (size_t)get_word(weir_slice(metadata.data + head - 4, 4), 0);
+    return weir_slice(metadata.data + head, size);
 }
 
 /* ---- the leader assigns ---------------------------------------------------------------------- */
@@ -72,12 +118,12 @@ struct claim {
     int32_t generation;
 };
 
-static void take_claims(const joined_member *member, int index, struct claim *claims)
+static void take_claims(struct weir_slice words, int index, struct claim *claims)
 {
-    size_t count = member->metadata.size / 4;
+    size_t count = words.size / 4;
     for (size_t i = HEAD; i < count; i++) {
-        struct claim *claim = &claims[get_word(member->metadata, i)];
-        int32_t generation = get_word(member->metadata, 1);
+        struct claim *claim = &claims[get_word(words, i)];
+        int32_t generation = get_word(words, 1);
         if (claim->owner != NOBODY && claim->generation >= generation) continue;
         *claim = (struct claim){index, generation};
     }
@@ -145,8 +191,9 @@ static void assign(struct member *member, const struct weir_wire_join_group_resp
         claims[i] = (struct claim){NOBODY, -1};
     for (size_t i = 0; i < response->members_count && i < GROUP_SLOTS_MAX; i++) {
         const joined_member *joined = &response->members[i];
-        note_listed(member, get_word(joined->metadata, 0));
-        take_claims(joined, (int)i, claims);
+        struct weir_slice words = own_words(member, joined->metadata);
+        note_listed(member, get_word(words, 0));
+        take_claims(words, (int)i, claims);
         memcpy(list->ids[i], joined->member_id.data, joined->member_id.size);
         list->count++;
     }
@@ -208,13 +255,24 @@ static void joined(struct remote_ask *ask, const void *answer)
 
 static void describe(const struct member *member, struct words *words)
 {
-    words->count = 0;
+    bool kept[GROUP_PARTITIONS_MAX];
+    int32_t kept_count = 0;
+    for (int32_t i = 0; i < GROUP_PARTITIONS_MAX; i++) {
+        kept[i] = member->is_cooperative && member->places[i].is_owned;
+        kept_count += kept[i];
+    }
+    words->size = 0;
+    put_short(words, SUBSCRIPTION_VERSION);
+    put_word(words, 1);
+    put_text(words, member->group->topic->name);
+    put_word(words, 4 * (HEAD + kept_count));
     put_word(words, member->slot);
     put_word(words, member->is_cooperative ? member->self.generation : 0);
     put_word(words, member->known_count + member->life * (GROUP_PARTITIONS_MAX + 1));
-    for (int32_t i = 0; member->is_cooperative && i < GROUP_PARTITIONS_MAX; i++) {
-        if (member->places[i].is_owned) put_word(words, i);
+    for (int32_t i = 0; i < GROUP_PARTITIONS_MAX; i++) {
+        if (kept[i]) put_word(words, i);
     }
+    put_partitions(words, member->group->topic->name, kept);
 }
 
 static void join(struct member *member)
@@ -227,7 +285,7 @@ static void join(struct member *member)
     if (!member->is_cooperative) member_release_all(member);
     describe(member, &words);
     protocol.name = weir_text(protocol_of(member));
-    protocol.metadata = weir_slice(words.bytes, 4 * words.count);
+    protocol.metadata = weir_slice(words.bytes, words.size);
     weir_wire_join_group_request_init(&request);
     request.group_id = weir_text(member->group->name);
     request.session_timeout_ms = member->group->session_ms;
@@ -244,6 +302,31 @@ static void join(struct member *member)
 
 /* ---- sync ------------------------------------------------------------------------------------ */
 
+/* Of the topic that there is; nothing at all is an assignment, too. */
+static void take_given(const struct member *member, struct weir_slice assignment,
+                       bool given[GROUP_PARTITIONS_MAX])
+{
+    size_t head = 2 + 4 + 2 + strlen(member->group->topic->name) + 4;
+    if (assignment.size < head) return;
+    struct weir_slice rest = weir_slice(assignment.data + head - 4, assignment.size - head + 4);
+    for (int32_t i = 0; i < get_word(rest, 0); i++)
+        given[get_word(rest, 1 + (size_t)i)] = true;
+}
+
+static void note_lease(struct member *member, const struct remote_ask *ask)
+{
+    const struct group_of *group = member->group;
+    int32_t ms = group->session_ms < group->rebalance_ms ? group->session_ms : group->rebalance_ms;
+    group_history_note(
+        &member->world->history,
+        &(struct group_event){.kind = GROUP_LEASE,
+                              .group = group->number,
+                              .slot = member->slot,
+                              .generation = member->self.generation,
+                              .at_ns = group_world_now_ns(member->world),
+                              .until_ns = ask->asked_ns + (int64_t)MS * (ms - SLACK_MS)});
+}
+
 static void synced(struct remote_ask *ask, const void *answer)
 {
     struct member *member = (struct member *)ask->remote;
@@ -258,8 +341,8 @@ static void synced(struct remote_ask *ask, const void *answer)
         member->phase = MEMBER_OUT;
         return;
     }
-    for (size_t i = 0; i < response->assignment.size / 4; i++)
-        given[get_word(response->assignment, i)] = true;
+    take_given(member, response->assignment, given);
+    note_lease(member, ask);
     group_history_note(&member->world->history,
                        &(struct group_event){.kind = GROUP_TOLD,
                                              .group = member->group->number,
@@ -293,12 +376,15 @@ static void sync(struct member *member)
     request.assignments = rows;
     request.assignments_count = list != NULL ? list->count : 0;
     for (size_t i = 0; i < request.assignments_count; i++) {
-        words[i].count = 0;
-        for (int32_t j = 0; j < GROUP_PARTITIONS_MAX; j++) {
-            if (list->owners[j] == (int)i) put_word(&words[i], j);
-        }
+        bool given[GROUP_PARTITIONS_MAX];
+        for (int32_t j = 0; j < GROUP_PARTITIONS_MAX; j++)
+            given[j] = list->owners[j] == (int)i;
+        words[i].size = 0;
+        put_short(&words[i], SUBSCRIPTION_VERSION);
+        put_partitions(&words[i], member->group->topic->name, given);
+        put_word(&words[i], -1); /* nothing of its own */
         rows[i].member_id = weir_text(list->ids[i]);
-        rows[i].assignment = weir_slice(words[i].bytes, 4 * words[i].count);
+        rows[i].assignment = weir_slice(words[i].bytes, words[i].size);
     }
     member_say(member, &weir_wire_sync_group_request_type, &weir_wire_sync_group_response_type,
                draw_version(member, &weir_wire_sync_group_request_type), &request, synced);
@@ -314,6 +400,8 @@ static void heard(struct remote_ask *ask, const void *answer)
     member->is_saying = false;
     if (response->error_code != WEIR_WIRE_NONE) {
         be_refused(member, ask, response->error_code, "Heartbeat");
+    } else {
+        note_lease(member, ask);
     }
 }
 

@@ -14,6 +14,7 @@
 
 enum {
     STATIC_COMMIT_FROM = 7,
+    EPOCHS_FROM = 9, /* of OffsetCommit */
     /* the last versions that name topics by their names */
     FETCH_BY_NAME = 12,
     COMMIT_BY_NAME = 9,
@@ -171,7 +172,7 @@ static void send_offset_fetch(struct member *member, const int32_t *partitions, 
         .topics_count = 1};
     struct weir_wire_offset_fetch_request request;
     weir_wire_offset_fetch_request_init(&request);
-    if (member->group->is_consumer) {
+    if (member->protocol == &member_consumer) {
         group.member_id = weir_text(member->self.id);
         group.member_epoch = member->self.generation;
     }
@@ -265,6 +266,7 @@ static void send_commit(struct member *member, const struct member_identity *ide
     request.topics = &row;
     request.topics_count = 1;
     int16_t least = member->instance[0] != '\0' ? STATIC_COMMIT_FROM : 2;
+    if (member->protocol == &member_consumer) least = EPOCHS_FROM;
     int16_t version =
         draw_version(member, &weir_wire_offset_commit_request_type, least, COMMIT_BY_NAME);
     ask(member, &weir_wire_offset_commit_request_type, &weir_wire_offset_commit_response_type,
