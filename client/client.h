@@ -82,6 +82,36 @@ static inline void weir_log_init_producer(struct weir_log *log,
 {
     log->ops->init_producer(log->impl, request);
 }
+static inline void weir_log_init_transactions(struct weir_log *log,
+                                              struct weir_init_transactions_request *request)
+{
+    log->ops->init_transactions(log->impl, request);
+}
+static inline void weir_log_end_transaction(struct weir_log *log,
+                                            struct weir_end_transaction_request *request)
+{
+    log->ops->end_transaction(log->impl, request);
+}
+static inline void weir_log_describe_transaction(struct weir_log *log,
+                                                 struct weir_describe_transaction_request *request)
+{
+    log->ops->describe_transaction(log->impl, request);
+}
+static inline void weir_log_list_transactions(struct weir_log *log,
+                                              struct weir_list_transactions_request *request)
+{
+    log->ops->list_transactions(log->impl, request);
+}
+static inline void weir_log_describe_producers(struct weir_log *log,
+                                               struct weir_describe_producers_request *request)
+{
+    log->ops->describe_producers(log->impl, request);
+}
+static inline void weir_log_write_marker(struct weir_log *log,
+                                         struct weir_write_marker_request *request)
+{
+    log->ops->write_marker(log->impl, request);
+}
 static inline void weir_log_commit_offsets(struct weir_log *log,
                                            struct weir_commit_request *request)
 {

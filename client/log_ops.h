@@ -37,6 +37,9 @@
  *   cut                    both ends                           DeleteRecords; the tail: WEIR_UNSUPPORTED
  *   topic, list_topics     records of __cluster_metadata       CreateTopics, Metadata, DescribeConfigs, ...
  *   init_producer          a block of ids                      InitProducerId
+ *   init_transactions, end_transaction                         InitProducerId, EndTxn
+ *   describe_transaction, list_transactions, describe_producers   DescribeTransactions, ListTransactions, ...
+ *   write_marker           at the partition                    WriteTxnMarkers
  *   commit_offsets, committed                                  OffsetCommit, OffsetFetch
  *   consumer_heartbeat     the group's coordinator             ConsumerGroupHeartbeat
  *   list_groups, describe_group, delete_group, delete_offsets  ListGroups, ConsumerGroupDescribe, ...
@@ -75,6 +78,14 @@ struct weir_log_ops {
     const struct weir_topic_defaults *(*topic_defaults)(void *impl);
 
     void (*init_producer)(void *impl, struct weir_init_producer_request *request);
+    /** Transactions: wire/request/transaction_requests.h says what they ask, and their errors. */
+    void (*init_transactions)(void *impl, struct weir_init_transactions_request *request);
+    void (*end_transaction)(void *impl, struct weir_end_transaction_request *request);
+    void (*describe_transaction)(void *impl, struct weir_describe_transaction_request *request);
+    void (*list_transactions)(void *impl, struct weir_list_transactions_request *request);
+    void (*describe_producers)(void *impl, struct weir_describe_producers_request *request);
+    /** An administrator's: what its coordinator has forgotten nobody else ends. */
+    void (*write_marker)(void *impl, struct weir_write_marker_request *request);
     /** WEIR_GROUP_OWNED. */
     void (*commit_offsets)(void *impl, struct weir_commit_request *request);
     void (*committed)(void *impl, struct weir_committed_request *request);

@@ -12,44 +12,8 @@ enum {
     BATCH_SIZE_MIN = 1 << 10,
     BUFFER_MEMORY_DEFAULT = 32 << 20,
     POOL_BYTES_MAX = 8 << 20,
+    TRANSACTION_TIMEOUT_DEFAULT_MS = 60000,
 };
-
-/* ---- what holds ------------------------------------------------------------------------------ */
-
-static bool are_sums_right(const struct weir_producer *producer)
-{
-    size_t unanswered = 0;
-    size_t memory = 0;
-    bool are_right = true;
-    const struct weir_producer_partition *partition = producer->busy;
-    for (; partition != NULL; partition = partition->next_busy) {
-        const size_t at = offsetof(struct weir_producer_batch, queued);
-        const struct weir_queued_batch *queued = partition->queue.first;
-        if (partition->open != NULL) memory += partition->open->charged;
-        for (; queued != NULL; queued = queued->next) {
-            unanswered++;
-            memory += ((const struct weir_producer_batch *)((const char *)queued - at))->charged;
-        }
-        are_right = are_right && partition->is_busy;
-    }
-    return are_right && unanswered == producer->unanswered && memory == producer->memory_used;
-}
-
-void weir_producer_check(const struct weir_producer *producer)
-{
-    weir_assert(producer->magic == WEIR_PRODUCER_MAGIC);
-    weir_assert((producer->busy == NULL) == (producer->busy_end == &producer->busy));
-    weir_assert(*producer->busy_end == NULL);
-    weir_assert(producer->busy != NULL || producer->memory_used == 0);
-    weir_assert(producer->busy != NULL || producer->unanswered == 0);
-    weir_assert((producer->done == NULL) == (producer->done_end == &producer->done));
-    weir_assert(producer->done != NULL || producer->done_bytes == 0);
-    weir_assert(producer->pool_count <= producer->pool_max);
-    weir_assert(producer->pool_max <= WEIR_PRODUCER_POOL_MAX);
-    weir_assert(producer->pool_start < WEIR_PRODUCER_POOL_MAX);
-    weir_assert(producer->is_idempotent || producer->producer_id == WEIR_NO_PRODUCER_ID);
-    weir_assert_slow(are_sums_right(producer));
-}
 
 /* ---- new and close --------------------------------------------------------------------------- */
 
@@ -102,6 +66,31 @@ static int check_options(struct weir_producer_options *options, struct weir_erro
     return 0;
 }
 
+/* Exactly once needs all of it; the rest has its range. */
+static int check_transactional(struct weir_producer *producer, struct weir_error *error)
+{
+    struct weir_producer_options *options = &producer->options;
+    const char *id = options->transactional_id;
+    if (id == NULL) return 0;
+    if (id[0] == '\0' || strlen(id) > INT16_MAX) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG,
+                              "transactional_id has %zu bytes: 1 to %d, or NULL for none",
+                              strlen(id), INT16_MAX);
+    }
+    if (options->disable_idempotence || producer->acks != WEIR_ACKS_ALL) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG,
+                              "transactional_id '%.200s' wants acks all (0) and idempotence", id);
+    }
+    if (options->transaction_timeout_ms < 0 || options->transaction_timeout_ms > INT32_MAX) {
+        return weir_error_set(error, WEIR_INVALID_CONFIG, "transaction_timeout_ms is %lld: 0 to %d",
+                              (long long)options->transaction_timeout_ms, INT32_MAX);
+    }
+    if (options->transaction_timeout_ms == 0) {
+        options->transaction_timeout_ms = TRANSACTION_TIMEOUT_DEFAULT_MS;
+    }
+    return 0;
+}
+
 static void init(struct weir_producer *producer, struct weir_log *log)
 {
     weir_assert(producer->options.batch_size >= BATCH_SIZE_MIN); /* defaults are filled in */
@@ -119,50 +108,6 @@ static void init(struct weir_producer *producer, struct weir_log *log)
     producer->linger_until = WEIR_MONO_NEVER;
     producer->done_end = &producer->done;
     producer->magic = WEIR_PRODUCER_MAGIC;
-}
-
-struct weir_producer *weir_producer_new(struct weir_log *log,
-                                        const struct weir_producer_options *options,
-                                        struct weir_error *error)
-{
-    weir_error_clear(error);
-    struct weir_producer taken = {0}; /* nobody is inside */
-    int rc = weir_log_check(log, "weir_producer_new", error);
-    if (rc < 0) return NULL;
-    rc = weir_options_take(&taken.options, sizeof taken.options, options,
-                           "WEIR_PRODUCER_OPTIONS_INIT", error);
-    if (rc == 0) rc = check_options(&taken.options, error);
-    if (rc == 0) rc = take_acks(taken.options.acks, &taken.acks, error);
-    if (rc == 0) rc = take_codec(taken.options.compression_type, &taken.codec, error);
-    if (rc < 0) {
-        (void)weir_error_wrap(error, rc, "new producer");
-        return NULL;
-    }
-    struct weir_producer *producer = weir_alloc(&log->budget, sizeof *producer);
-    if (producer == NULL) {
-        weir_error_set(error, WEIR_NO_MEMORY, "new producer: out of memory");
-        return NULL;
-    }
-    *producer = taken;
-    init(producer, log);
-    atomic_fetch_add(&log->producer_count, 1);
-    return producer;
-}
-
-/* Every public call comes in here, and goes out through leave. */
-static int enter(struct weir_producer *producer, const char *call, struct weir_error *error)
-{
-    if (producer != NULL && producer->magic == WEIR_PRODUCER_MAGIC) {
-        return weir_access_acquire(&producer->access, "producer", call, error);
-    }
-    return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s: the producer is %s", call,
-                          producer == NULL ? "NULL" : "closed, or not a producer");
-}
-
-static int leave(struct weir_producer *producer, int rc)
-{
-    if (rc != WEIR_CRASHED) weir_access_release(&producer->access);
-    return rc;
 }
 
 static void free_topic(struct weir_producer_topic *topic)
@@ -199,9 +144,59 @@ static void free_producer(struct weir_producer *producer)
         weir_shared_unref(producer->pool[(producer->pool_start + i) % WEIR_PRODUCER_POOL_MAX]);
     }
     weir_buffer_close(&producer->compressed);
+    if (producer->is_transactional) weir_free((void *)producer->options.transactional_id);
     weir_assert(producer->memory_used == 0);
     producer->magic = 0;
     weir_free(producer);
+}
+
+static int begin_transactional(struct weir_producer *producer, struct weir_error *error)
+{
+    const char *id = producer->options.transactional_id;
+    if (id == NULL) return 0;
+    producer->options.transactional_id = weir_alloc_text(&producer->log->budget, id, strlen(id));
+    if (producer->options.transactional_id == NULL) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "out of memory");
+    }
+    producer->is_transactional = true;
+    producer->transaction.id = producer->options.transactional_id;
+    return weir_producer_init_transactions(producer, error);
+}
+
+struct weir_producer *weir_producer_new(struct weir_log *log,
+                                        const struct weir_producer_options *options,
+                                        struct weir_error *error)
+{
+    weir_error_clear(error);
+    struct weir_producer taken = {0}; /* nobody is inside */
+    int rc = weir_log_check(log, "weir_producer_new", error);
+    if (rc < 0) return NULL;
+    rc = weir_options_take(&taken.options, sizeof taken.options, options,
+                           "WEIR_PRODUCER_OPTIONS_INIT", error);
+    if (rc == 0) rc = check_options(&taken.options, error);
+    if (rc == 0) rc = take_acks(taken.options.acks, &taken.acks, error);
+    if (rc == 0) rc = take_codec(taken.options.compression_type, &taken.codec, error);
+    if (rc == 0) rc = check_transactional(&taken, error);
+    if (rc < 0) {
+        (void)weir_error_wrap(error, rc, "new producer");
+        return NULL;
+    }
+    struct weir_producer *producer = weir_alloc(&log->budget, sizeof *producer);
+    if (producer == NULL) {
+        weir_error_set(error, WEIR_NO_MEMORY, "new producer: out of memory");
+        return NULL;
+    }
+    *producer = taken;
+    init(producer, log);
+    rc = begin_transactional(producer, error);
+    if (rc == WEIR_CRASHED) return NULL;
+    if (rc < 0) {
+        free_producer(producer);
+        (void)weir_error_wrap(error, rc, "new producer");
+        return NULL;
+    }
+    atomic_fetch_add(&log->producer_count, 1);
+    return producer;
 }
 
 /* What could not be sealed, for want of memory, fails. */
@@ -216,38 +211,15 @@ static void fail_open(struct weir_producer *producer)
     }
 }
 
-/* Wait until nothing is unanswered. Sealed batches only. */
-static int await_all(struct weir_producer *producer, struct weir_error *error)
-{
-    int rc = 0;
-    weir_producer_take_answers(producer);
-    weir_producer_pump_all(producer);
-    while (producer->busy != NULL && rc == 0) {
-        weir_assert(producer->busy->open == NULL); /* that would never be answered */
-        rc = weir_producer_await(producer, error);
-    }
-    return rc;
-}
-
-static int take_failure(struct weir_producer *producer, struct weir_error *error)
-{
-    int rc = producer->failure.code;
-    if (rc != 0 && error != NULL) *error = producer->failure;
-    producer->failure.code = 0;
-    return rc;
-}
-
 int weir_producer_close(struct weir_producer *producer, struct weir_error *error)
 {
     if (producer == NULL) return 0;
-    int rc = enter(producer, "weir_producer_close", error);
+    int rc = weir_producer_enter(producer, "weir_producer_close", error);
     if (rc < 0) return rc;
-    rc = weir_log_may_wait(producer->log, "weir_producer_close", error);
-    if (rc == 0 && producer->is_delivering) {
-        rc = weir_error_set(error, WEIR_WRONG_THREAD,
-                            "weir_producer_close inside on_delivery: return, and close then");
-    }
-    if (rc < 0) return leave(producer, rc);
+    rc = weir_producer_may_wait(producer, "weir_producer_close", error);
+    if (rc < 0) return weir_producer_leave(producer, rc);
+    int ended = weir_producer_end_for_close(producer, error);
+    if (ended == WEIR_CRASHED) return ended;
 
     do { /* a delivery may send once more */
         struct weir_producer_partition *partition = producer->busy;
@@ -255,11 +227,11 @@ int weir_producer_close(struct weir_producer *producer, struct weir_error *error
             (void)weir_producer_seal(producer, partition, NULL);
         }
         fail_open(producer);
-        rc = await_all(producer, error);
+        rc = weir_producer_await_all(producer, error);
         if (rc < 0) return rc; /* the environment is gone, and our memory with it */
         (void)weir_producer_deliver(producer);
     } while (producer->busy != NULL);
-    rc = take_failure(producer, error);
+    rc = ended < 0 ? ended : weir_producer_take_failure(producer, error);
     struct weir_log *log = producer->log;
     free_producer(producer);
     atomic_fetch_sub(&log->producer_count, 1); /* last: a weir_close that sees none frees the log */
@@ -305,6 +277,7 @@ static int refresh_topic(struct weir_producer *producer, struct weir_producer_to
 static int init_producer_id(struct weir_producer *producer, struct weir_error *error)
 {
     if (!producer->is_idempotent || producer->producer_id != WEIR_NO_PRODUCER_ID) return 0;
+    weir_assert(!producer->is_transactional); /* that one has its id from the beginning */
     struct weir_init_producer_request request = {0};
     int rc = weir_log_wait_begin(producer->log, &request.request, "weir_producer_send", error);
     if (rc < 0) return rc;
@@ -370,6 +343,7 @@ static int make_partition(struct weir_producer *producer, struct weir_producer_t
         .topic = topic->name,
         .is_idempotent = producer->is_idempotent,
         .is_answered = producer->acks != WEIR_ACKS_NONE,
+        .is_transactional = producer->is_transactional,
     };
     weir_batch_builder_init(&partition->builder, &producer->log->budget, producer->codec,
                             WEIR_CODEC_LEVEL_DEFAULT);
@@ -477,6 +451,7 @@ static int send_record(struct weir_producer *producer, const char *topic, int32_
 {
     struct weir_producer_topic *found = NULL;
     int rc = check_record(record, error);
+    if (rc == 0) rc = weir_producer_check_send(producer, error);
     if (rc == 0) rc = find_topic(producer, topic, &found, error);
     if (rc < 0) return rc;
     if (partition < -1) {
@@ -495,52 +470,32 @@ int weir_producer_send(struct weir_producer *producer, const char *topic, int32_
                        struct weir_error *error)
 {
     weir_error_clear(error);
-    int rc = enter(producer, "weir_producer_send", error);
+    int rc = weir_producer_enter(producer, "weir_producer_send", error);
     if (rc < 0) return rc;
-    return leave(producer, send_record(producer, topic, partition, record, record_context, error));
+    return weir_producer_leave(
+        producer, send_record(producer, topic, partition, record, record_context, error));
 }
 
 int weir_producer_poll(struct weir_producer *producer)
 {
-    int rc = enter(producer, "weir_producer_poll", NULL);
+    int rc = weir_producer_enter(producer, "weir_producer_poll", NULL);
     if (rc < 0) return rc;
     weir_producer_take_answers(producer);
     send_due(producer);
     rc = weir_producer_deliver(producer);
     weir_producer_check(producer);
-    return leave(producer, rc);
-}
-
-static int flush(struct weir_producer *producer, struct weir_error *error)
-{
-    int rc = weir_log_may_wait(producer->log, "weir_producer_flush", error);
-    if (rc < 0) return rc;
-    if (producer->is_delivering) {
-        return weir_error_set(error, WEIR_WRONG_THREAD,
-                              "weir_producer_flush inside on_delivery: return, and flush then");
-    }
-    struct weir_producer_partition *partition = producer->busy;
-    for (; partition != NULL && rc == 0; partition = partition->next_busy) {
-        rc = weir_producer_seal(producer, partition, error);
-    }
-    if (rc < 0) {
-        weir_producer_pump_all(producer); /* what was sealed goes, the rest waits for another try */
-        return rc;
-    }
-    rc = await_all(producer, error);
-    if (rc < 0) return rc;
-    (void)weir_producer_deliver(producer);
-    return take_failure(producer, error);
+    return weir_producer_leave(producer, rc);
 }
 
 int weir_producer_flush(struct weir_producer *producer, struct weir_error *error)
 {
     weir_error_clear(error);
-    int rc = enter(producer, "weir_producer_flush", error);
+    int rc = weir_producer_enter(producer, "weir_producer_flush", error);
     if (rc < 0) return rc;
-    rc = flush(producer, error);
+    rc = weir_producer_may_wait(producer, "weir_producer_flush", error);
+    if (rc == 0) rc = weir_producer_flush_all(producer, error);
     if (rc != WEIR_CRASHED) weir_producer_check(producer);
-    return leave(producer, rc);
+    return weir_producer_leave(producer, rc);
 }
 
 int weir_produce(struct weir_log *log, const char *topic, struct weir_slice key,

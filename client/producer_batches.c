@@ -168,6 +168,7 @@ static int open_batch(struct weir_producer *producer, struct weir_producer_parti
     struct weir_shared *bytes = NULL;
     struct weir_producer_batch *batch = NULL;
     weir_assert(partition->open == NULL);
+    weir_producer_renew(producer, partition);
     size_t alone = batch_size_bound(record);
     size_t size = alone;
     int rc = check_size(producer, partition->topic, record, alone, error);
@@ -252,6 +253,7 @@ static int finish(struct weir_producer *producer, struct weir_producer_partition
         numbers.producer_id = producer->producer_id;
         numbers.producer_epoch = partition->queue.epoch;
         numbers.base_sequence = partition->queue.next_sequence;
+        numbers.is_transactional = producer->is_transactional;
     }
     struct weir_slice finished = {0};
     struct weir_batch_builder *builder = &partition->builder;

@@ -44,6 +44,7 @@ void weir_producer_settle(struct weir_producer *producer, struct weir_producer_b
     if (rc < 0) {
         keep_failure(producer, batch, rc, error);
         batch->partition->topic->is_stale = true;
+        weir_producer_note_failure(producer, rc, error);
     }
     if (producer->options.on_delivery == NULL) {
         producer->done_silently += batch->queued.record_count;
@@ -79,6 +80,10 @@ static void submit(struct weir_producer *producer, struct weir_producer_batch *b
         .batches = batch->bytes,
         .acks = producer->acks,
     };
+    if (producer->is_transactional) {
+        batch->produce.transactional_id = weir_text(producer->options.transactional_id);
+        batch->produce.is_transaction_version_2 = true;
+    }
     weir_log_produce(producer->log, &batch->produce);
 }
 

@@ -6,16 +6,21 @@
 #include "client/client_internal.h"
 #include "client/partitioner.h"
 #include "client/producer_step.h"
+#include "client/transaction_step.h"
 #include "wire/record_batch.h"
 
 /**
  * What the parts of a producer share.
  *
  *   producer.c           the public calls
+ *   producer_state.c     who is inside; what the parts know of a transaction
+ *   producer_flush.c     waiting until what was sent is answered
  *   producer_buffers.c   the memory of batches
  *   producer_batches.c   records into batches: filling, sealing
  *   producer_step.c      which batch goes when, and what comes of an answer: pure
  *   producer_flight.c    batches into the log and back: requests, deliveries
+ *   producer_transaction.c  transactions: what transaction_step.h wants, done
+ *   transaction_step.c   where the producer's transaction stands: pure
  *
  * Thread: one at a time, and a second is refused (access.h); except on_answered, which runs on a shard and only pushes into
  * `answered`. No locks.
@@ -40,6 +45,7 @@ struct weir_producer_partition {
     struct weir_batch_builder builder; /* its plain buffer is lent: the bytes of `open` */
     struct weir_producer_batch *open;
     struct weir_producer_queue queue; /* by weir_producer_step only */
+    uint64_t transaction_number;      /* the producer's, of the last one that wrote here */
     struct weir_producer_partition *next_busy;
     bool is_busy; /* linked in the producer's list: something is open or unanswered */
 };
@@ -65,6 +71,11 @@ struct weir_producer {
     enum weir_acks acks;
     bool is_idempotent;
     int64_t producer_id; /* WEIR_NO_PRODUCER_ID until the first record */
+    /* with a transactional id, which is the options' and a copy of ours */
+    bool is_transactional;
+    int16_t producer_epoch;
+    uint64_t transaction_number;                  /* counts epochs */
+    struct weir_producer_transaction transaction; /* by weir_producer_transaction_step only */
 
     struct weir_map topics;
     struct weir_producer_topic *last_topic; /* most calls name the one of the call before */
@@ -88,10 +99,39 @@ struct weir_producer {
     struct weir_error failure; /* first since the last flush; code 0: none */
 };
 
-/* ---- producer.c ------------------------------------------------------------------------------ */
+/* ---- producer_state.c ------------------------------------------------------------------------ */
 
 /** What holds between the fields, after each call but a send, of which there is one a record. */
 void weir_producer_check(const struct weir_producer *producer);
+/** Every public call comes in here, and goes out through leave. */
+int weir_producer_enter(struct weir_producer *producer, const char *call, struct weir_error *error);
+int weir_producer_leave(struct weir_producer *producer, int rc);
+/** Something that was sent in the transaction has failed. Nothing for a producer without. */
+void weir_producer_note_failure(struct weir_producer *producer, int rc,
+                                const struct weir_error *why);
+/** A record is going to be sent: may it? Without a transactional id: yes. */
+int weir_producer_check_send(struct weir_producer *producer, struct weir_error *error);
+/** The partition's queue is of the transaction at hand. */
+void weir_producer_renew(struct weir_producer *producer, struct weir_producer_partition *partition);
+
+/* ---- producer_flush.c ------------------------------------------------------------------------ */
+
+/** May `call` wait on this thread, here? */
+int weir_producer_may_wait(const struct weir_producer *producer, const char *call,
+                           struct weir_error *error);
+/** Wait until nothing is unanswered; nothing is open. WEIR_CRASHED. */
+int weir_producer_await_all(struct weir_producer *producer, struct weir_error *error);
+/** The first failure since it was asked for last; 0: there was none. */
+int weir_producer_take_failure(struct weir_producer *producer, struct weir_error *error);
+/** Wait until all that was sent is answered, and run the deliveries; the first failure. It may wait. */
+int weir_producer_flush_all(struct weir_producer *producer, struct weir_error *error);
+
+/* ---- producer_transaction.c ------------------------------------------------------------------ */
+
+/** The new producer's id and epoch; what its predecessor has open is aborted. Waits. */
+int weir_producer_init_transactions(struct weir_producer *producer, struct weir_error *error);
+/** Abort what is open, for closing; carry through what is being ended. WEIR_CRASHED. */
+int weir_producer_end_for_close(struct weir_producer *producer, struct weir_error *error);
 
 /* ---- producer_buffers.c ---------------------------------------------------------------------- */
 

@@ -22,7 +22,7 @@ static void move(struct weir_producer_transaction *transaction, enum weir_transa
     transaction->standing = weir_state_move(&standings, transaction->id, transaction->standing, to);
 }
 
-void weir_transaction_check(const struct weir_producer_transaction *transaction)
+void weir_producer_transaction_check(const struct weir_producer_transaction *transaction)
 {
     enum weir_transaction_standing standing = transaction->standing;
     bool has_failed = standing == WEIR_STANDING_BROKEN || standing == WEIR_STANDING_LOST;
@@ -33,7 +33,7 @@ void weir_transaction_check(const struct weir_producer_transaction *transaction)
     weir_assert(standing != WEIR_STANDING_IDLE || !transaction->has_sent);
 }
 
-bool weir_transaction_is_final(int rc)
+bool weir_producer_transaction_is_final(int rc)
 {
     switch (rc) {
     case WEIR_PRODUCER_FENCED:
@@ -87,7 +87,7 @@ static int refuse_undecided(const struct weir_producer_transaction *transaction,
 static void keep(struct weir_producer_transaction *transaction, int rc,
                  const struct weir_error *why)
 {
-    if (transaction->failure.code != 0 && !weir_transaction_is_final(rc)) return;
+    if (transaction->failure.code != 0 && !weir_producer_transaction_is_final(rc)) return;
     if (why != NULL && why->code != 0) {
         transaction->failure = *why;
     } else {
@@ -110,7 +110,7 @@ static void fail(struct weir_producer_transaction *transaction, int rc,
 {
     weir_assert(rc < 0);
     if (transaction->standing == WEIR_STANDING_LOST) return;
-    if (weir_transaction_is_final(rc)) {
+    if (weir_producer_transaction_is_final(rc)) {
         lose(transaction, rc, why);
     } else if (transaction->standing == WEIR_STANDING_OPEN) {
         keep(transaction, rc, why);
@@ -169,8 +169,8 @@ static int send(struct weir_producer_transaction *transaction, struct weir_error
     return tell_lost(transaction, error);
 }
 
-int weir_transaction_check_end(const struct weir_producer_transaction *transaction, bool is_commit,
-                               struct weir_error *error)
+int weir_producer_transaction_check_end(const struct weir_producer_transaction *transaction,
+                                        bool is_commit, struct weir_error *error)
 {
     switch (transaction->standing) {
     case WEIR_STANDING_OPEN:
@@ -192,7 +192,7 @@ int weir_transaction_check_end(const struct weir_producer_transaction *transacti
 static int end(struct weir_producer_transaction *transaction, bool is_commit,
                struct weir_error *error)
 {
-    int rc = weir_transaction_check_end(transaction, is_commit, error);
+    int rc = weir_producer_transaction_check_end(transaction, is_commit, error);
     if (rc < 0) return rc;
     if (!transaction->has_sent) {
         be_idle(transaction);
@@ -215,7 +215,7 @@ static int ended(struct weir_producer_transaction *transaction,
         be_idle(transaction);
         return 0;
     }
-    if (weir_transaction_is_final(event->rc)) {
+    if (weir_producer_transaction_is_final(event->rc)) {
         lose(transaction, event->rc, event->why);
         return tell_lost(transaction, error);
     }
@@ -228,11 +228,12 @@ static int ended(struct weir_producer_transaction *transaction,
     return event->rc;
 }
 
-int weir_transaction_step(struct weir_producer_transaction *transaction,
-                          const struct weir_transaction_event *event, struct weir_error *error)
+int weir_producer_transaction_step(struct weir_producer_transaction *transaction,
+                                   const struct weir_transaction_event *event,
+                                   struct weir_error *error)
 {
     int rc = 0;
-    weir_transaction_check(transaction);
+    weir_producer_transaction_check(transaction);
     switch (event->type) {
     case WEIR_TRANSACTION_BEGIN:
         rc = begin(transaction, error);
@@ -253,6 +254,6 @@ int weir_transaction_step(struct weir_producer_transaction *transaction,
         rc = ended(transaction, event, error);
         break;
     }
-    weir_transaction_check(transaction);
+    weir_producer_transaction_check(transaction);
     return rc;
 }

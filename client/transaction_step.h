@@ -64,14 +64,15 @@ struct weir_transaction_event {
  *          what), or of a lost one why it is lost, WEIR_PRODUCER_FENCED mostly.
  * Thread:  the producer's.
  */
-int weir_transaction_step(struct weir_producer_transaction *transaction,
-                          const struct weir_transaction_event *event, struct weir_error *error);
+int weir_producer_transaction_step(struct weir_producer_transaction *transaction,
+                                   const struct weir_transaction_event *event,
+                                   struct weir_error *error);
 /** May it be committed, or aborted? The errors of the step, without a step. */
-int weir_transaction_check_end(const struct weir_producer_transaction *transaction, bool is_commit,
-                               struct weir_error *error);
+int weir_producer_transaction_check_end(const struct weir_producer_transaction *transaction,
+                                        bool is_commit, struct weir_error *error);
 /** After a failure with this code there is no going on for the producer. */
-bool weir_transaction_is_final(int rc);
+bool weir_producer_transaction_is_final(int rc);
 /** The invariants between the fields. */
-void weir_transaction_check(const struct weir_producer_transaction *transaction);
+void weir_producer_transaction_check(const struct weir_producer_transaction *transaction);
 
 #endif

@@ -67,6 +67,36 @@ static void init_producer(void *impl, struct weir_init_producer_request *request
     weir_broker_init_producer(weir_embedded_broker(impl), request);
 }
 
+static void init_transactions(void *impl, struct weir_init_transactions_request *request)
+{
+    weir_broker_init_transactions(weir_embedded_broker(impl), request);
+}
+
+static void end_transaction(void *impl, struct weir_end_transaction_request *request)
+{
+    weir_broker_end_transaction(weir_embedded_broker(impl), request);
+}
+
+static void describe_transaction(void *impl, struct weir_describe_transaction_request *request)
+{
+    weir_broker_describe_transaction(weir_embedded_broker(impl), request);
+}
+
+static void list_transactions(void *impl, struct weir_list_transactions_request *request)
+{
+    weir_broker_list_transactions(weir_embedded_broker(impl), request);
+}
+
+static void describe_producers(void *impl, struct weir_describe_producers_request *request)
+{
+    weir_broker_describe_producers(weir_embedded_broker(impl), request);
+}
+
+static void write_marker(void *impl, struct weir_write_marker_request *request)
+{
+    weir_broker_write_marker(weir_embedded_broker(impl), request);
+}
+
 static void commit_offsets(void *impl, struct weir_commit_request *request)
 {
     weir_broker_commit_offsets(weir_embedded_broker(impl), request);
@@ -144,6 +174,12 @@ const struct weir_log_ops weir_embedded_ops = {
     .list_topics = list_topics,
     .topic_defaults = topic_defaults,
     .init_producer = init_producer,
+    .init_transactions = init_transactions,
+    .end_transaction = end_transaction,
+    .describe_transaction = describe_transaction,
+    .list_transactions = list_transactions,
+    .describe_producers = describe_producers,
+    .write_marker = write_marker,
     .commit_offsets = commit_offsets,
     .committed = committed,
     .consumer_heartbeat = consumer_heartbeat,

@@ -145,18 +145,31 @@ struct weir_producer_options {
     /** Runs inside weir_producer_poll, _flush and _close, on their thread. */
     void (*on_delivery)(void *context, const struct weir_delivery *delivery);
     void *context;
+    /** transactional.id: what it sends is in transactions (weir_producer_begin), and of the producers that are
+     * opened with this id the last one is right: those before it are fenced, also in other processes. Stays the same
+     * over restarts. Wants acks all and idempotence. NULL: no transactions. Copied. */
+    const char *transactional_id;
+    /** transaction.timeout.ms: one that is open for longer is aborted, and its producer fenced. 0: 60,000; at most
+     * transaction.max.timeout.ms (15 minutes). */
+    int64_t transaction_timeout_ms;
 };
 enum { WEIR_PRODUCER_ACKS_NONE = -2 };
 /** `struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT, .linger_ms = 5};` */
 #define WEIR_PRODUCER_OPTIONS_INIT .size = sizeof(struct weir_producer_options)
 
-/** A producer is for one thread at a time: a call while another thread is in one is WEIR_WRONG_THREAD,
- * also for close. on_delivery may call. The same holds for a consumer. */
+/**
+ * A producer is for one thread at a time: a call while another thread is in one is WEIR_WRONG_THREAD,
+ * also for close. on_delivery may call. The same holds for a consumer.
+ *
+ * With a transactional id it waits: a producer before it that has the id is fenced, and what that had open is aborted (a
+ * commit that was decided is carried through). Errors then: WEIR_INVALID_TRANSACTION_TIMEOUT, WEIR_WRONG_THREAD,
+ * WEIR_CONCURRENT_TRANSACTIONS (that is still being ended after a minute), those of any write.
+ */
 WEIR_API struct weir_producer *weir_producer_new(struct weir_log *log,
                                                  const struct weir_producer_options *options,
                                                  struct weir_error *error);
 /** Flush and free; the first delivery error, if any. NULL is fine. Freed also after such an error,
- * but not when the call is refused (WEIR_WRONG_THREAD). */
+ * but not when the call is refused (WEIR_WRONG_THREAD). A transaction that is open is aborted. */
 WEIR_API int weir_producer_close(struct weir_producer *producer, struct weir_error *error);
 
 /**
@@ -165,7 +178,9 @@ WEIR_API int weir_producer_close(struct weir_producer *producer, struct weir_err
  * Shape:  `partition` -1: murmur2 of the key, or the sticky partition when there is no key.
  * Units:  `record->timestamp_ms` -1: now.
  * Errors: WEIR_UNKNOWN_TOPIC_OR_PARTITION, WEIR_TOO_LARGE (over max.message.bytes),
- *         WEIR_INVALID_TOPIC; WEIR_LIMIT if buffer_memory is full and this thread may not wait.
+ *         WEIR_INVALID_TOPIC; WEIR_LIMIT if buffer_memory is full and this thread may not wait. With a
+ *         transactional id also those of weir_producer_begin. A record that is refused here is not in the
+ *         transaction, which stays as it was.
  * Thread: the producer's; waits only when buffer_memory is full.
  */
 WEIR_API int weir_producer_send(struct weir_producer *producer, const char *topic,
@@ -176,6 +191,72 @@ WEIR_API int weir_producer_send(struct weir_producer *producer, const char *topi
 WEIR_API int weir_producer_poll(struct weir_producer *producer);
 /** Wait until everything sent so far is acknowledged; the first delivery error since the last flush. */
 WEIR_API int weir_producer_flush(struct weir_producer *producer, struct weir_error *error);
+
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+/**
+ * All that a transactional producer sends between begin and commit, to any partitions, counts as one: readers that
+ * read committed (isolation_level, the default of a consumer) see all of it once it is committed, and nothing of it
+ * if it is aborted. Offsets of a consumer that are sent within it move together with the records: read, process,
+ * write, exactly once (docs/guide/transactions.md).
+ *
+ *   begin ──> send, send_offsets, ... ──> commit     or, wherever something of it has failed, abort
+ *
+ * Failures are of two kinds, which weir_producer_status tells apart; nobody compares codes for that:
+ *   MUST_ABORT   something of the transaction has failed: a record was not stored, offsets were refused by their
+ *                group. weir_producer_abort, and the producer goes on. Until then each call is
+ *                WEIR_TRANSACTION_ABORTABLE, and the text says what failed.
+ *   LOST         for good: another producer has the transactional id, or the transaction was open for too long
+ *                (WEIR_PRODUCER_FENCED), or the log has forgotten the id (WEIR_INVALID_PRODUCER_ID_MAPPING). Each
+ *                call gives that code from then on: close it, and open another one where that is right.
+ *
+ * Version 2 of transactions (KIP-890): each has an epoch of its own, so that nothing that is late comes into another.
+ */
+enum weir_transaction_status {
+    WEIR_PRODUCER_IDLE, /* no transaction is open; also of one without a transactional id */
+    WEIR_PRODUCER_IN_TRANSACTION, /* it is open */
+    WEIR_PRODUCER_MUST_ABORT,     /* only weir_producer_abort is left */
+    WEIR_PRODUCER_ENDING,         /* its end is not known to be decided: the same call again */
+    WEIR_PRODUCER_LOST,           /* only weir_producer_close is left */
+};
+/** Where it stands: an enum weir_transaction_status; WEIR_INVALID_ARGUMENT, WEIR_WRONG_THREAD. */
+WEIR_API int weir_producer_status(const struct weir_producer *producer);
+
+/** Begin a transaction. Does not wait. WEIR_INVALID_TXN_STATE: the producer has no transactional id, or has one open. */
+WEIR_API int weir_producer_begin(struct weir_producer *producer, struct weir_error *error);
+/**
+ * Wait until all that was sent is stored, and commit: durable on return, and readers that read committed see it soon.
+ * Errors: WEIR_TRANSACTION_ABORTABLE, WEIR_PRODUCER_FENCED and the like as above; WEIR_INVALID_TXN_STATE if none is open;
+ *         WEIR_WRONG_THREAD. Any other code, after a minute of trying: it may be committed or not, and this call again
+ *         finds out (weir_producer_status: ENDING). It is not aborted then.
+ */
+WEIR_API int weir_producer_commit(struct weir_producer *producer, struct weir_error *error);
+/** Give up all that was sent since begin: records that are not stored yet are not (their deliveries say
+ * WEIR_TRANSACTION_ABORTABLE), the others nobody sees who reads committed. Waits. Errors as of commit. */
+WEIR_API int weir_producer_abort(struct weir_producer *producer, struct weir_error *error);
+
+/** Who reads on behalf of a group: what weir_producer_send_offsets tells of a consumer (KIP-447). */
+struct weir_group_metadata {
+    const char *group;
+    /* A member's, so that one that its group has lost meanwhile moves nothing; NULL: of no member, as those are that
+     * assign partitions by hand. `generation` counts with a member only. */
+    const char *member_id;
+    int32_t generation;
+    const char *group_instance_id;
+};
+struct weir_offset_to_commit;
+/**
+ * Commit these offsets of a group with the transaction: they move when it is committed, and stay when it is aborted (then
+ * weir_consumer_seek to WEIR_POSITION_COMMITTED goes back to them). All or none. Waits until they are durable.
+ * Errors: a group that refuses them breaks the transaction: WEIR_ILLEGAL_GENERATION, WEIR_UNKNOWN_MEMBER_ID,
+ *         WEIR_FENCED_INSTANCE_ID, WEIR_GROUP_OWNED, WEIR_UNKNOWN_TOPIC_OR_PARTITION; WEIR_INVALID_ARGUMENT; those of
+ *         weir_producer_begin and commit.
+ */
+WEIR_API int weir_producer_send_offsets(struct weir_producer *producer,
+                                        const struct weir_offset_to_commit *offsets,
+                                        size_t offset_count,
+                                        const struct weir_group_metadata *group,
+                                        struct weir_error *error);
 
 /** The partition that a key goes to: Kafka's default partitioner, murmur2. `partition_count` > 0. */
 WEIR_API int32_t weir_partition_for_key(struct weir_slice key, int32_t partition_count);
@@ -236,13 +317,21 @@ struct weir_consumer_options {
      * thread does; but who does not poll for this long leaves the group, so that others get the partitions.
      * The next poll is told that all is lost, and joins again. 0: 300,000. */
     int64_t max_poll_interval_ms;
+
+    /* ---- of every consumer ---- */
+
+    /** isolation.level. WEIR_READ_COMMITTED (0, as librdkafka has it; Kafka's Java consumer reads uncommitted by
+     * default): records of aborted transactions are passed over, and it reads up to the first transaction that is still
+     * open. WEIR_READ_UNCOMMITTED: everything, as it comes. Where nobody uses transactions they are the same. */
+    int isolation_level;
 };
+enum { WEIR_READ_COMMITTED = 0, WEIR_READ_UNCOMMITTED = 1 };
 /** `struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT, .group = "readers"};` */
 #define WEIR_CONSUMER_OPTIONS_INIT .size = sizeof(struct weir_consumer_options)
 
 enum {
     WEIR_POSITION_BEGINNING = -2, /* earliest */
-    WEIR_POSITION_END = -1,       /* latest */
+    WEIR_POSITION_END = -1, /* latest; of who reads committed, before the first open transaction */
     /** The group's, else the beginning. Where the log has lost what the group had read (a loss of power
      * with flush.policy=os), it is where the two part, and a line in the log names what is gone. */
     WEIR_POSITION_COMMITTED = -3,
@@ -339,6 +428,12 @@ struct weir_offset_to_commit {
 WEIR_API int weir_consumer_commit_offsets(struct weir_consumer *consumer,
                                           const struct weir_offset_to_commit *offsets,
                                           size_t offset_count, struct weir_error *error);
+/** What weir_producer_send_offsets is to know of this consumer. Its texts are the consumer's, until it subscribes anew,
+ * unsubscribes or is closed. Errors: WEIR_INVALID_ARGUMENT (no group), WEIR_UNKNOWN_MEMBER_ID (it has subscribed, and is
+ * no member now: weir_consumer_poll joins). */
+WEIR_API int weir_consumer_group_metadata(struct weir_consumer *consumer,
+                                          struct weir_group_metadata *metadata_out,
+                                          struct weir_error *error);
 /** What the consumer's group has committed; -1 if nothing. */
 WEIR_API int weir_consumer_committed(struct weir_consumer *consumer, const char *topic,
                                      int32_t partition, int64_t *offset_out,

@@ -46,6 +46,9 @@ OPERATION(topic, topic_request)
 OPERATION(list_topics, list_topics_request)
 OPERATION(init_producer, init_producer_request)
 OPERATION(commit, commit_request)
+OPERATION(list_transactions, list_transactions_request)
+OPERATION(describe_producers, describe_producers_request)
+OPERATION(write_marker, write_marker_request)
 OPERATION(committed, committed_request)
 OPERATION(report_damage, damage_report)
 OPERATION(fetch, fetch_request)
@@ -64,6 +67,9 @@ GROUP_OPERATION(list_groups)
 GROUP_OPERATION(describe_group)
 GROUP_OPERATION(delete_group)
 GROUP_OPERATION(delete_offsets)
+GROUP_OPERATION(init_transactions)
+GROUP_OPERATION(end_transaction)
+GROUP_OPERATION(describe_transaction)
 
 static void fetch_anew(void *impl, struct weir_fetch_request *request)
 {
@@ -105,6 +111,12 @@ static const struct weir_log_ops memory_ops = {
     .list_topics = list_topics,
     .topic_defaults = topic_defaults,
     .init_producer = init_producer,
+    .init_transactions = init_transactions,
+    .end_transaction = end_transaction,
+    .describe_transaction = describe_transaction,
+    .list_transactions = list_transactions,
+    .describe_producers = describe_producers,
+    .write_marker = write_marker,
     .commit_offsets = commit,
     .committed = committed,
     .consumer_heartbeat = consumer_heartbeat,
@@ -132,6 +144,7 @@ struct weir_log *memory_log_open(struct weir_env *env, const char *directory)
     struct weir_log *log = weir_alloc_zero(env->budget, sizeof *log);
     ck_assert(memory != NULL && log != NULL);
     memory->env = env;
+    memory->transaction.epoch = -1;
     memory->defaults = (struct weir_topic_defaults){1, weir_topic_config_default()};
     const struct weir_actor_options options = {.name = "memory log", .run_once = rest};
     ck_assert_int_eq(weir_actor_start(env, &options, &memory->actor, &error), 0);
@@ -163,6 +176,11 @@ static int length(const struct weir_fetch_request *line)
         count++;
     }
     return count;
+}
+
+int memory_log_ended(const struct weir_log *log, bool is_commit)
+{
+    return memory_of(log)->transaction.ended[is_commit];
 }
 
 int memory_log_waiting(const struct weir_log *log)

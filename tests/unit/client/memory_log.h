@@ -24,6 +24,8 @@ enum memory_kind {
     MEMORY_COMMIT,
     MEMORY_COMMITTED,
     MEMORY_HEARTBEAT,
+    MEMORY_INIT_TRANSACTIONS,
+    MEMORY_END,
     MEMORY_KINDS
 };
 
@@ -39,6 +41,8 @@ struct weir_log *memory_log_open(struct weir_env *env, const char *directory);
 struct memory_log_faults *memory_log_faults(struct weir_log *log);
 /** How many requests of a kind were answered, errors included. */
 int memory_log_answered(const struct weir_log *log, enum memory_kind kind);
+/** How many transactions were committed, or aborted. */
+int memory_log_ended(const struct weir_log *log, bool is_commit);
 /** Fetches that wait for records, or are held. */
 int memory_log_waiting(const struct weir_log *log);
 /** Take up what was held, and hold no more. */

@@ -61,6 +61,17 @@ struct memory_member {
     bool sent[MEMORY_TOPICS_MAX][MEMORY_PARTITIONS_MAX];    /* in the last answer */
 };
 
+enum { MEMORY_PRODUCER_ID = 7000 };
+
+/* The one transactional id that there is. */
+struct memory_transaction {
+    bool is_open;
+    int16_t epoch; /* of its newest producer; -1: there was none */
+    struct memory_entry pending[MEMORY_ENTRIES_MAX]; /* offsets */
+    size_t pending_count;
+    int ended[2]; /* aborted, committed */
+};
+
 struct memory_log {
     struct weir_env *env;
     struct weir_actor *actor;
@@ -73,6 +84,7 @@ struct memory_log {
     int32_t left_epoch; /* of the last that left */
     bool is_claimed;
     int64_t producer_count;
+    struct memory_transaction transaction;
     struct weir_topic_defaults defaults;
     struct memory_log_faults faults;
     int answered[MEMORY_KINDS];
@@ -117,11 +129,24 @@ void memory_handle_delete_offsets(struct memory_log *memory, struct weir_request
 /** May this commit be: 0, or why not. */
 int memory_check_commit(struct memory_log *memory, const struct weir_commit_request *request);
 
+/* ---- memory_transactions.c ------------------------------------------------------------------- */
+
+void memory_handle_init_transactions(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_end_transaction(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_describe_transaction(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_list_transactions(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_describe_producers(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_write_marker(struct memory_log *memory, struct weir_request *asked);
+/** May a producer with this id and epoch write within its transaction? It is open from then on. */
+int memory_enter_transaction(struct memory_log *memory, int64_t producer_id, int16_t epoch);
+
 /* ---- memory_groups.c ------------------------------------------------------------------------- */
 
 void memory_handle_init_producer(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_commit(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_committed(struct memory_log *memory, struct weir_request *asked);
+/** What was pending counts from now on. */
+void memory_keep_pending(struct memory_log *memory);
 int memory_claim_group(void *impl, struct weir_slice group, struct weir_group_claim *claim,
                        struct weir_error *error);
 void memory_release_group(void *impl, struct weir_group_claim *claim);

@@ -123,12 +123,25 @@ void memory_cancel_fetch(void *impl, struct weir_fetch_request *fetch)
     if (stop_waiting(impl, fetch)) answer_fetch(impl, fetch, WEIR_CLOSED);
 }
 
+static int check_transaction(struct memory_log *memory, const struct weir_produce_request *request)
+{
+    struct weir_batch_header header;
+    struct weir_slice bytes = weir_slice(request->batches->data, request->batches->size);
+    ck_assert_int_eq(weir_batch_peek(bytes, 0, &header, NULL), 0);
+    ck_assert_int_eq(weir_batch_is_transactional(&header),
+                     !weir_slice_is_null(request->transactional_id));
+    if (!weir_batch_is_transactional(&header)) return 0;
+    ck_assert(request->is_transaction_version_2);
+    return memory_enter_transaction(memory, header.producer_id, header.producer_epoch);
+}
+
 void memory_handle_produce(struct memory_log *memory, struct weir_request *asked)
 {
     struct weir_produce_request *request = (struct weir_produce_request *)asked;
     struct memory_partition *partition = NULL;
     int rc = memory_fault_of(memory, MEMORY_PRODUCE);
     if (rc == 0) rc = memory_find_partition(memory, asked, request->to, &partition);
+    if (rc == 0) rc = check_transaction(memory, request);
     if (rc == 0) append(partition, request);
     memory_reply(memory, MEMORY_PRODUCE, asked, rc);
     if (rc == 0) memory_wake(memory, &partition->waiting);

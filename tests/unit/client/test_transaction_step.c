@@ -15,7 +15,7 @@ static int take(enum weir_transaction_event_type type, int rc)
     struct weir_error why = {0};
     if (rc < 0) (void)weir_error_set(&why, (enum weir_code)rc, "because of %d", rc);
     weir_error_clear(&error);
-    return weir_transaction_step(
+    return weir_producer_transaction_step(
         &transaction, &(struct weir_transaction_event){type, rc, rc < 0 ? &why : NULL}, &error);
 }
 
@@ -85,7 +85,7 @@ START_TEST(each_call_is_taken_or_refused_where_it_stands)
             stand((enum weir_transaction_standing)standing);
             if (type == WEIR_TRANSACTION_COMMIT || type == WEIR_TRANSACTION_ABORT) {
                 bool commits = type == WEIR_TRANSACTION_COMMIT;
-                ck_assert_int_eq(weir_transaction_check_end(&transaction, commits, NULL),
+                ck_assert_int_eq(weir_producer_transaction_check_end(&transaction, commits, NULL),
                                  cell->rc < 0 ? cell->rc : 0);
             }
             ck_assert_int_eq(take((enum weir_transaction_event_type)type, 0), cell->rc);
