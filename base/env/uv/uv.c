@@ -224,6 +224,7 @@ int weir_env_uv_new(const struct weir_env_uv_options *options, struct weir_env *
 {
     weir_assert(options != NULL);
     weir_assert(options->worker_count >= 0);
+    weir_env_uv_keep_room();
     struct weir_env_uv *env = calloc(1, sizeof *env);
     if (env == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "open the environment");
 

@@ -119,6 +119,8 @@ int weir_env_uv_directory_open(struct weir_env *env, const char *path,
                                struct weir_file **directory_out, struct weir_error *error);
 int weir_env_uv_directory_sync(struct weir_file *directory, struct weir_error *error);
 int64_t weir_env_uv_descriptor_limit(struct weir_env *env);
+/** Before the first of its threads: where address space is limited, malloc is to reserve no more of it than it needs. */
+void weir_env_uv_keep_room(void);
 int weir_env_uv_check_room(struct weir_env *env, size_t bytes, struct weir_error *error);
 int weir_env_uv_room_enter(struct weir_env *base, size_t threads, size_t bytes,
                            struct weir_error *error);
