@@ -26,7 +26,7 @@ int weir_partition_log_lay_mark(struct weir_partition_log *log, struct weir_erro
     weir_assert(!log->has_sync);
     if (!weir_partition_log_needs_mark(log)) return 0;
     weir_index_builder_flush(&log->index);
-    weir_log_write_side_files(log, log->end_offset);
+    weir_log_write_side_files(log);
     int rc = weir_log_encode_mark(log, WEIR_MARK_CLEAN, &bytes, NULL);
     if (rc < 0) return 0; /* without memory: as below */
     struct weir_small_file_replace file = mark_file(log, WEIR_DURABLE_MARK_NAME);

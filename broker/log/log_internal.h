@@ -150,10 +150,6 @@ int weir_log_range_warm(const struct weir_log_range *range, struct weir_budget *
 
 /* ---- log_transactions.c ---- */
 
-/** The transaction index of each segment, as the facts that a mark gave say; what is not so is made anew from the log,
- * and what the mark should say then is not what it says (`has_changed`). A shortage. */
-int weir_log_load_transactions(struct weir_partition_log *log, bool *has_changed,
-                               struct weir_error *error);
 /** Have the files say what is in memory. */
 void weir_log_save_transactions(struct weir_partition_log *log);
 
@@ -179,9 +175,16 @@ int weir_log_sync_data(struct weir_partition_log *log, struct weir_error *error)
  * open; anything else takes it offline. */
 int weir_log_write_mark(struct weir_partition_log *log, enum weir_mark_kind kind,
                         struct weir_error *error);
-/** The files for Kafka's tools: epoch checkpoint, and a producer snapshot at `offset`. Hints: what
- * cannot be written is left out. */
-void weir_log_write_side_files(struct weir_partition_log *log, int64_t snapshot_offset);
+/** The files for Kafka's tools: the epoch checkpoint, and at the end of a log that is closed a producer snapshot. Hints:
+ * what cannot be written is left out. */
+void weir_log_write_epochs(struct weir_partition_log *log);
+void weir_log_write_side_files(struct weir_partition_log *log);
+/**
+ * The producer snapshot at the log's end, where a segment begins: durably, for a cut goes back to it, and an index of aborted
+ * transactions is made anew from it. In a shortage there is none, also none of another history that an earlier life
+ * has left. Anything else takes the log offline.
+ */
+int weir_log_write_snapshot(struct weir_partition_log *log, struct weir_error *error);
 
 /* ---- log_swap.c ---- */
 

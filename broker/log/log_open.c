@@ -441,7 +441,7 @@ static int recover(struct weir_log_opening *opening, struct weir_error *error)
                              &opening->plan);
     if (opening->has_mark) {
         rc = open_from_mark(opening, error);
-        if (rc == 0) rc = weir_log_load_transactions(log, &opening->has_changed, error);
+        if (rc == 0) rc = weir_log_load_transactions(opening, error);
         if (rc < 0) return rc;
         rc = opening->plan.offline_from >= 0 ? open_damaged(opening, error)
                                              : recover_above_mark(opening, error);
@@ -534,7 +534,7 @@ int weir_partition_log_close(struct weir_partition_log *log, struct weir_error *
         rc = weir_log_sync_data(log, error);
         if (rc == 0) {
             weir_index_builder_flush(&log->index);
-            weir_log_write_side_files(log, log->end_offset);
+            weir_log_write_side_files(log);
             rc = weir_log_write_mark(log, WEIR_MARK_CLEAN, error);
         }
     }

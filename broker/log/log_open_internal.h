@@ -53,6 +53,12 @@ int weir_log_remove_if_there(struct weir_partition_log *log, const char *path,
 /** What the mark says has been swapped in gets its name, where a crash came before that. */
 int weir_log_finish_swaps(struct weir_log_opening *opening, struct weir_error *error);
 
+/* ---- log_transactions.c: what was aborted ---- */
+
+/** The transaction index of each segment, as the facts that a mark gave say; what is not so is made anew from the log,
+ * whose walk may find damage. A shortage, WEIR_IO. */
+int weir_log_load_transactions(struct weir_log_opening *opening, struct weir_error *error);
+
 /* ---- log_recover.c: the walk over batches ---- */
 
 /** Say so if damage is known now from elsewhere than from `known` on. */

@@ -75,7 +75,9 @@ int weir_log_roll(struct weir_partition_log *log, struct weir_error *error)
     if (rc == 0) rc = weir_log_sync_data(log, error);
     if (rc < 0) return rc;
     weir_index_builder_seal(&log->index);
-    weir_log_write_side_files(log, log->end_offset);
+    weir_log_write_epochs(log);
+    rc = weir_log_write_snapshot(log, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "log '%s': begin a segment", log->path);
     rc = weir_log_create_segment(log, log->end_offset, &segment, error);
     if (rc < 0) return weir_error_wrap(error, rc, "log '%s': begin a segment", log->path);
 

@@ -130,18 +130,59 @@ static void replace_hint(struct weir_partition_log *log, const char *name,
     weir_buffer_close(bytes);
 }
 
-void weir_log_write_side_files(struct weir_partition_log *log, int64_t snapshot_offset)
+static void name_snapshot(char *name, size_t size, int64_t offset)
+{
+    (void)snprintf(name, size, "%020" PRId64 ".snapshot", offset);
+}
+
+void weir_log_write_epochs(struct weir_partition_log *log)
 {
     struct weir_buffer bytes;
     weir_buffer_init(&bytes, log->budget, 0);
     weir_leader_epochs_encode(&log->epochs, &bytes);
     replace_hint(log, "leader-epoch-checkpoint", &bytes);
+}
 
+void weir_log_write_side_files(struct weir_partition_log *log)
+{
     char name[48];
-    (void)snprintf(name, sizeof name, "%020" PRId64 ".snapshot", snapshot_offset);
+    struct weir_buffer bytes;
+    weir_log_write_epochs(log);
+    name_snapshot(name, sizeof name, log->end_offset);
     weir_buffer_init(&bytes, log->budget, 0);
     weir_producer_snapshot_write(&log->producers, &bytes);
     replace_hint(log, name, &bytes);
+}
+
+/* No snapshot is better than one of another history, which an earlier life may have left under that name. */
+static int remove_snapshot(struct weir_partition_log *log, const char *name,
+                           struct weir_error *error)
+{
+    struct weir_log_path path = weir_log_path(log->path, name);
+    int rc = weir_remove(log->env, path.text, error);
+    return rc == WEIR_NOT_FOUND ? 0 : rc;
+}
+
+int weir_log_write_snapshot(struct weir_partition_log *log, struct weir_error *error)
+{
+    char name[48];
+    struct weir_buffer bytes;
+    struct weir_error local = {0};
+    name_snapshot(name, sizeof name, log->end_offset);
+    weir_buffer_init(&bytes, log->budget, 0);
+    weir_producer_snapshot_write(&log->producers, &bytes);
+    struct weir_small_file_replace replace = {.env = log->env,
+                                              .directory = log->path,
+                                              .name = name,
+                                              .bytes = weir_buffer_slice(&bytes),
+                                              .is_durable = true};
+    int rc = bytes.failed ? WEIR_NO_MEMORY : weir_small_file_replace(&replace, &local);
+    weir_buffer_close(&bytes);
+    if (weir_code_is_shortage(rc)) rc = remove_snapshot(log, name, &local);
+    if (rc == 0) return 0;
+    rc = weir_log_fail(log, rc, &local);
+    if (error != NULL) *error = local;
+    return rc;
 }
 
 /* ---- one sync on its way through a worker ---------------------------------------------------- */

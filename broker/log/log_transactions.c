@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
-#include "broker/log/log_internal.h"
+#include "broker/log/log_open_internal.h"
 #include "broker/log/small_file.h"
 
 /*
@@ -10,36 +10,46 @@
 
 /* ---- made anew ------------------------------------------------------------------------------- */
 
-/* Its headers, and the records of its markers. `notes`: it is the segment whose index is made. What is damaged is for
- * readers to find. */
-static int walk(struct weir_partition_log *log, struct weir_segment *segment,
+/* Its headers, and the records of its markers. `notes`: it is the segment whose index is made. What cannot be walked
+ * is offline, with all that lies behind it: of that nobody could say what was aborted. */
+static int walk(struct weir_log_opening *opening, struct weir_segment *segment,
                 struct weir_producer_state *producers, bool notes, struct weir_error *error)
 {
+    struct weir_partition_log *log = opening->log;
+    struct weir_error why = {0};
     struct weir_segment_scan scan;
     struct weir_batch_header header;
     struct weir_transaction_end end;
     struct weir_mono now = weir_mono_now(log->env);
     int64_t position;
-    int rc = weir_segment_hold(segment, error);
-    if (rc < 0) return rc;
+    int rc = weir_segment_hold(segment, &why);
+    if (rc == WEIR_OFFLINE) {
+        weir_log_opening_damaged(opening, segment->facts.base_offset, why.text);
+        return WEIR_END;
+    }
+    if (rc < 0) return weir_error_set(error, rc, "%s", why.text);
     weir_segment_walk_headers(segment, &scan);
-    while ((rc = weir_segment_scan_next(&scan, &header, &position, error)) == 0) {
+    while ((rc = weir_segment_scan_next(&scan, &header, &position, &why)) == 0) {
         rc = weir_producer_state_reserve(producers, &header);
         if (rc == 0) rc = weir_transaction_index_reserve(&segment->aborted, notes ? 1 : 0);
         if (rc == 0) {
-            rc = weir_segment_scan_note_producer(&scan, &header, producers, now, &end, error);
+            rc = weir_segment_scan_note_producer(&scan, &header, producers, now, &end, &why);
         }
         if (rc < 0) break;
         if (notes && end.is_abort) weir_segment_note_abort(segment, &end);
     }
+    if (rc == WEIR_CORRUPT) weir_log_opening_damaged(opening, scan.expected_offset, why.text);
     weir_segment_scan_close(&scan);
     weir_segment_release(segment);
-    return rc == WEIR_END ? 0 : rc;
+    if (rc == WEIR_END) return 0;
+    if (rc == WEIR_CORRUPT) return WEIR_END;
+    return weir_error_set(error, rc, "%s", why.text[0] != '\0' ? why.text : weir_code_text(rc));
 }
 
 /* From where it is known what was open: the snapshot of a segment's beginning. */
-static int rebuild(struct weir_partition_log *log, size_t at, struct weir_error *error)
+static int rebuild(struct weir_log_opening *opening, size_t at, struct weir_error *error)
 {
+    struct weir_partition_log *log = opening->log;
     struct weir_producer_state producers;
     struct weir_segment *segment = log->segments[at];
     size_t from = at;
@@ -53,10 +63,10 @@ static int rebuild(struct weir_partition_log *log, size_t at, struct weir_error 
         from--;
     }
     for (; rc == 0 && from <= at; from++)
-        rc = walk(log, log->segments[from], &producers, from == at, error);
+        rc = walk(opening, log->segments[from], &producers, from == at, error);
     weir_producer_state_close(&producers);
     segment->aborted.filed = SIZE_MAX;
-    return weir_code_is_shortage(rc) ? rc : 0;
+    return rc < 0 ? rc : 0;
 }
 
 /* ---- read ------------------------------------------------------------------------------------ */
@@ -95,9 +105,9 @@ static int read_file(struct weir_partition_log *log, struct weir_segment *segmen
     return rc;
 }
 
-static int load(struct weir_partition_log *log, size_t at, bool *has_changed,
-                struct weir_error *error)
+static int load(struct weir_log_opening *opening, size_t at, struct weir_error *error)
 {
+    struct weir_partition_log *log = opening->log;
     struct weir_segment *segment = log->segments[at];
     struct weir_segment_facts *facts = &segment->facts;
     struct weir_segment_facts before = *facts;
@@ -110,18 +120,17 @@ static int load(struct weir_partition_log *log, size_t at, bool *has_changed,
         facts->aborted_count = 0;
         return 0;
     }
-    rc = rebuild(log, at, error);
-    *has_changed |=
+    rc = rebuild(opening, at, error);
+    opening->has_changed |=
         before.aborted_count != facts->aborted_count || before.aborted_crc != facts->aborted_crc;
     return rc;
 }
 
-int weir_log_load_transactions(struct weir_partition_log *log, bool *has_changed,
-                               struct weir_error *error)
+int weir_log_load_transactions(struct weir_log_opening *opening, struct weir_error *error)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < log->segment_count; i++)
-        rc = load(log, i, has_changed, error);
+    for (size_t i = 0; rc == 0 && i < opening->log->segment_count; i++)
+        rc = load(opening, i, error);
     return rc < 0 ? weir_error_wrap(error, rc, "read the transaction indexes") : 0;
 }
 

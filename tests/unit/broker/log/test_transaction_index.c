@@ -254,6 +254,29 @@ START_TEST(a_wrong_file_is_made_anew)
 }
 END_TEST
 
+/* Where the file is gone and the log that it should be made from is damaged, nobody knows what was aborted behind the damage:
+ * nothing of it is served. */
+START_TEST(what_cannot_be_walked_is_not_served)
+{
+    const struct test_batch *batch;
+    harm_ = GONE;
+    write_transactions(40);
+    ck_ok(test_log_close(&test), &test.error);
+    test_log_each_file(&test, harm);
+    batch = test_log_batch_at(&test, 4);
+    int64_t position = 0;
+    for (const struct test_batch *at = test.batches; at < batch; at++)
+        position += (int64_t)at->size;
+    ck_ok(weir_sim_disk_flip(test.sim, 0, test_log_path(&test, "00000000000000000000.log"),
+                             position + 16, 0),
+          &test.error); /* the magic */
+    ck_ok(test_log_open(&test), &test.error);
+    ck_assert_int_eq(test.recovery.offline_from, 4);
+    ck_assert_int_eq(test_log_expect_from(&test, 0, 700), 4);
+    ck_code(test.error.code, WEIR_OFFLINE);
+}
+END_TEST
+
 /* Without a mark all is scanned, and so are the markers. */
 START_TEST(without_a_mark_aborts_are_found)
 {
@@ -412,6 +435,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, only_those_of_the_range_are_told);
     tcase_add_test(tests, aborts_outlive_every_end);
     tcase_add_loop_test(tests, a_wrong_file_is_made_anew, 0, 2 * HARMS);
+    tcase_add_test(tests, what_cannot_be_walked_is_not_served);
     tcase_add_loop_test(tests, without_a_mark_aborts_are_found, 0, 2);
     tcase_add_test(tests, a_cut_takes_aborts_back);
     tcase_add_test(tests, a_cut_through_the_first_batch_takes_its_transaction);
