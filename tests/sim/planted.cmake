@@ -36,6 +36,15 @@ weir_planted(forgotten_member SYMBOL weir_classic_answer_joined SEEDS 50
 weir_planted(shared_assignment SYMBOL weir_classic_assign SEEDS 50
              SOURCES test_classic_seeds.c classic_world.c DEPENDS weir_broker_group)
 
+# Transactions at partitions, within the seeds of test_ledger_seeds.c.
+function(weir_planted_in_ledger bug)
+  weir_planted(${bug} SEEDS 50 SOURCES test_ledger_seeds.c ledger.c writer.c ${ARGN})
+endfunction()
+weir_planted_in_ledger(early_stable SYMBOL weir_producer_state_first_unstable)
+weir_planted_in_ledger(loose_sequence SYMBOL weir_producer_state_admit)
+weir_planted_in_ledger(lost_abort SYMBOL weir_partition_log_aborted)
+weir_planted_in_ledger(hasty_marker SYMBOL weir_partition_hold_marker)
+
 # The whole system with groups on it, within the seeds of test_group_seeds.
 function(weir_planted_in_groups bug)
   weir_planted(${bug} SEEDS 40 SOURCES test_group_seeds.c DEPENDS weir_sim_groups ${ARGN})
