@@ -17,6 +17,10 @@
  *   CompleteCommit  not…       aborts       repeated   not in this state
  *   Prepare*        of the same outcome: concurrent; of the other: not in this state; with the epoch now: fenced
  *
+ * A retry is of who was given the epoch now by an end of version 2, or was fenced by it. After an end of version 1 it is
+ * another producer that has it, from InitProducerId: the one below is its predecessor, and told so. (Kafka takes it for a
+ * retry, and gives it the newer producer's epoch.)
+ *
  * An abort of nothing is that of a client which does not know whether its first batch has arrived: the epoch that the batch
  * would come with is shut out.
  */
@@ -156,7 +160,9 @@ static int end_version_2(const struct weir_txn *txn, const struct weir_txn_event
         return weir_txn_refuse_mapping(txn->transactional_id, error);
     }
     bool is_now = is_mine && epoch == txn->producer_epoch;
-    bool is_retry = (is_mine && epoch + 1 == txn->producer_epoch) || is_of_the_id_before;
+    bool was_raised = txn->client_version >= WEIR_TXN_VERSION_2;
+    bool is_retry =
+        was_raised && ((is_mine && epoch + 1 == txn->producer_epoch) || is_of_the_id_before);
     bool is_valid = is_complete                 ? is_now || is_retry
                     : weir_txn_is_prepared(txn) ? is_retry
                                                 : is_now;

@@ -113,6 +113,26 @@ START_TEST(each_state_has_its_answer)
 }
 END_TEST
 
+/* Where the epoch was not raised by the end, the one below it is that of a producer that another one has shut out: it is not
+ * given the other's epoch, whatever it asks for. */
+START_TEST(a_predecessor_is_no_retry)
+{
+    static const enum weir_transaction_state states[] = {
+        STATE(PREPARE_COMMIT), STATE(PREPARE_ABORT), STATE(COMPLETE_COMMIT), STATE(COMPLETE_ABORT)};
+    for (int outcome = ABORT; outcome <= COMMIT; outcome++) {
+        struct stage stage;
+        stage_init(&stage);
+        struct weir_txn txn = stage_make(&stage, states[_i]);
+        txn.client_version = 0;
+        stage_put(&stage, &txn);
+        struct weir_end_transaction_request end = end_of(1000, 4, true, (enum outcome)outcome);
+        ck_code(stage_end(&stage, &end), WEIR_PRODUCER_FENCED);
+        ck_assert_int_eq(end.next_producer_epoch, -1);
+        stage_close(&stage);
+    }
+}
+END_TEST
+
 /* Whatever the state: another producer id is not this one's, and an epoch that is neither is fenced. */
 START_TEST(strangers_end_nothing)
 {
@@ -227,6 +247,7 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("end");
     tcase_add_loop_test(tests, each_state_has_its_answer, 0, ROW_COUNT);
+    tcase_add_loop_test(tests, a_predecessor_is_no_retry, 0, 4);
     tcase_add_loop_test(tests, strangers_end_nothing, 0, 2);
     tcase_add_loop_test(tests, the_last_epoch_ends_with_a_new_id, 0, 2);
     tcase_add_test(tests, each_transaction_of_version_2_has_its_epoch);
