@@ -260,6 +260,12 @@ static void check_transaction(struct transaction_world *world, int number, const
                         "transaction %d of '%s': %d values are visible", number,
                         world->ids[entry->id], visible);
     }
+    for (int i = 0; i < entry->sent_count; i++) {
+        bool was_read = (entry->read >> i & 1) != 0;
+        if (was_read == (seen[i] > 0)) continue;
+        simulation_fail(world->simulation, was_read ? "read-and-gone" : "never-read",
+                        "transaction %d of '%s', value %d", number, world->ids[entry->id], i);
+    }
     bool is_torn = visible > 0 && visible < entry->value_count;
     if (is_torn || (visible == 0 && entry->value_count > 0 && !may_be_none)) {
         simulation_fail(world->simulation, is_torn ? "torn-transaction" : "lost-transaction",
@@ -367,6 +373,8 @@ bool transaction_world_start(struct transaction_world *world)
     for (int i = 0; i < 2 * world->id_count; i++)
         transaction_writer_new(world, i / 2, i);
     looker_new(world);
+    for (int32_t i = 0; i < world->partition_count; i++)
+        transaction_reader_new(world, i);
     return true;
 }
 
@@ -400,6 +408,7 @@ static bool is_stable(struct simulation *simulation)
             if (rc < 0) return false;
         }
         if (latest[0].offset != latest[1].offset) return false;
+        if (settling->positions[i] != latest[0].offset) return false;
     }
     return true;
 }

@@ -12,8 +12,9 @@
  *     ^              │ refused, lost       │ lost: asked again, or begun anew
  *     └──────────────┴─────────────────────┘
  *
- * The ledger has what each writer was told. It is held against the log as it is at the end, where a marker says what counts,
- * and against the group's offset whenever somebody looks.
+ * The ledger has what each writer was told. It is held against the log as it is at the end, where a marker says what counts;
+ * and while transactions go on against the group's offset whenever somebody looks, and against what readers of
+ * committed records are given.
  */
 enum {
     LEDGER_MAX = 6000,
@@ -38,6 +39,7 @@ struct ledger_entry {
     int sent_count;                                /* values are numbered from 0 */
     bool has_offset;                               /* the group's was acknowledged */
     uint64_t partition_of[TRANSACTION_VALUES_MAX]; /* where each value went */
+    uint64_t read; /* a bit for each that a reader of committed records was given */
 };
 
 struct transaction_world {
@@ -48,6 +50,7 @@ struct transaction_world {
     char groups[TRANSACTION_IDS_MAX][16];
     struct ledger_entry ledger[LEDGER_MAX];
     int ledger_count;
+    int64_t positions[TRANSACTION_PARTITIONS_MAX]; /* of the readers */
     int64_t
         offset_seen[TRANSACTION_IDS_MAX]; /* of the group, when somebody looked last; -1: none */
     bool is_last;                         /* writers end what they have, and begin nothing */
@@ -67,6 +70,8 @@ int ledger_begin(struct transaction_world *world, int id);
 /** What was told of its end; a contradiction is an anomaly. */
 void ledger_end(struct transaction_world *world, int number, enum ledger_outcome outcome);
 
+/** transaction_reader.c: reads committed records of a partition, from its beginning, as long as the seed lasts. */
+void transaction_reader_new(struct transaction_world *world, int32_t partition);
 /** transaction_writer.c: one writer of an id, for the simulation. */
 void transaction_writer_new(struct transaction_world *world, int id, int process);
 
