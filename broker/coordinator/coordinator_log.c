@@ -34,8 +34,8 @@ bool weir_coordinator_log_is_behind(const struct weir_coordinator_log *log)
     return log->fold.next_offset < log->flushed_end;
 }
 
-static int catch_up_to(struct weir_coordinator_log *log, int64_t end_offset,
-                       struct weir_error *error)
+int weir_coordinator_log_catch_up_to(struct weir_coordinator_log *log, int64_t end_offset,
+                                     struct weir_error *error)
 {
     int rc = weir_fold_catch_up(&log->fold, log->partition->log, end_offset, error);
     if (rc < 0) weir_partition_look_for_damage(log->partition);
@@ -49,7 +49,7 @@ int weir_coordinator_log_catch_up(struct weir_coordinator_log *log, struct weir_
         return weir_error_set(error, WEIR_NO_MEMORY,
                               "memory was short, and the log is being worked on; ask again");
     }
-    return catch_up_to(log, log->flushed_end, error);
+    return weir_coordinator_log_catch_up_to(log, log->flushed_end, error);
 }
 
 /* What memory was short for before is read from the log first, unless a worker has that now: then whoever comes next
@@ -60,10 +60,9 @@ static int fold_flushed(struct weir_coordinator_log *log,
     const struct weir_shared *batch = write->produce.batches;
     log->flushed_end = write->produce.last_offset + 1;
     bool is_behind = log->fold.next_offset < write->produce.base_offset;
-    if (is_behind && log->partition->state != WEIR_PARTITION_OPEN) {
-        return weir_error_set(error, WEIR_NO_MEMORY, "fold in what is durable");
-    }
-    int rc = is_behind ? catch_up_to(log, write->produce.base_offset, error) : 0;
+    if (is_behind && log->partition->state != WEIR_PARTITION_OPEN) return 0;
+    int rc =
+        is_behind ? weir_coordinator_log_catch_up_to(log, write->produce.base_offset, error) : 0;
     if (rc < 0) return rc;
     return weir_fold_batches(&log->fold, weir_slice(batch->data, batch->size), error);
 }
@@ -100,12 +99,12 @@ int weir_coordinator_log_add(struct weir_coordinator_log *log, struct weir_slice
     return weir_batch_builder_add(&log->builder, &record);
 }
 
-/* The batch is a copy: what it was made of is not looked at any more. */
-static int finish(struct weir_coordinator_log *log, struct weir_shared **batch_out)
+int weir_coordinator_log_finish(struct weir_coordinator_log *log,
+                                const struct weir_batch_finish *finish,
+                                struct weir_shared **batch_out)
 {
-    struct weir_batch_finish finish_with = WEIR_BATCH_FINISH_NONE;
     struct weir_slice bytes;
-    int rc = weir_batch_builder_finish(&log->builder, &finish_with, &bytes);
+    int rc = weir_batch_builder_finish(&log->builder, finish, &bytes);
     if (rc < 0) return rc;
     struct weir_shared *batch = weir_shared_new(log->partition->shard->budget, bytes.size);
     if (batch == NULL) return WEIR_NO_MEMORY;
@@ -116,13 +115,10 @@ static int finish(struct weir_coordinator_log *log, struct weir_shared **batch_o
     return 0;
 }
 
-int weir_coordinator_log_submit(struct weir_coordinator_log *log,
-                                struct weir_coordinator_write *write)
+void weir_coordinator_log_write(struct weir_coordinator_log *log,
+                                struct weir_coordinator_write *write, struct weir_shared *batch)
 {
-    struct weir_shared *batch;
     weir_assert(write->ended != NULL);
-    int rc = finish(log, &batch);
-    if (rc < 0) return rc;
     write->log = log;
     write->is_durable = false;
     write->produce = (struct weir_produce_request){
@@ -130,8 +126,9 @@ int weir_coordinator_log_submit(struct weir_coordinator_log *log,
         .batches = batch,
         .acks = WEIR_ACKS_ALL,
         .is_internal = true,
+        .transactional_id = write->transactional_id,
+        .is_transaction_version_2 = write->is_transaction_version_2,
     };
     log->write_count++;
     weir_partition_write(log->partition, &write->produce);
-    return 0;
 }

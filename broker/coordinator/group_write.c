@@ -1,14 +1,12 @@
 #include "broker/coordinator/group_write.h"
 
 #include "base/assert.h"
-#include "base/error.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/partition_life.h"
-#include "broker/engine/produce.h"
 #include "broker/engine/request.h"
 
-/* Of the memory that updates and batches are made in; what a large one took beyond it is given back. */
+/* Of the memory that updates are made in; what a large one took beyond it is given back. */
 enum { KEPT_BYTES = 1 << 20 };
 
 /* ---- the list of those on their way ----------------------------------------------------------- */
@@ -111,59 +109,30 @@ void weir_group_write_refuse_held(struct weir_offsets_partition *offsets, int rc
     }
 }
 
-/* ---- when it is durable ----------------------------------------------------------------------- */
+/* ---- when it has ended -------------------------------------------------------------------------- */
 
-/* What is durable is folded in. What memory was short for before is read from the log first, unless a worker has
- * that now: then whoever comes next catches up. */
-static int fold_flushed(struct weir_offsets_partition *offsets,
-                        const struct weir_group_write *write, struct weir_error *error)
+static void write_ended(struct weir_coordinator_write *base, int rc, struct weir_error *error)
 {
-    const struct weir_shared *batch = write->produce.batches;
-    bool is_behind = offsets->fold.next_offset < write->produce.base_offset;
-    if (is_behind && offsets->partition->state != WEIR_PARTITION_OPEN) return 0;
-    int rc = weir_offsets_partition_catch_up_to(offsets, write->produce.base_offset, error);
-    if (rc < 0) return rc;
-    return weir_fold_batches(&offsets->fold, weir_slice(batch->data, batch->size), error);
-}
-
-static void flushed(struct weir_request *request)
-{
-    struct weir_group_write *write = request->context;
-    struct weir_offsets_partition *offsets = write->offsets;
-    struct weir_error error = request->error;
-    int rc = request->rc;
-    write->is_durable = rc == 0;
-    if (rc == 0) {
-        rc = fold_flushed(offsets, write, &error);
-        weir_snapshotter_run(&offsets->snapshotter);
-    }
-    delist(offsets, write);
-    weir_shared_unref(write->produce.batches);
-    write->produce.batches = NULL;
+    struct weir_group_write *write = (struct weir_group_write *)base;
+    struct weir_shard *shard = write->offsets->partition->shard;
+    write->is_durable = base->is_durable;
+    delist(write->offsets, write);
     struct weir_request *held = take_held(write);
-    write->ended(write, rc, &error);
-    ask_again(offsets->partition->shard, held);
+    write->ended(write, rc, error);
+    ask_again(shard, held);
 }
 
 /* ---- the door --------------------------------------------------------------------------------- */
 
 void weir_group_write_begin(struct weir_offsets_partition *offsets)
 {
-    weir_batch_builder_reset(&offsets->builder);
+    weir_coordinator_log_begin(&offsets->log);
 }
 
 int weir_group_write_add(struct weir_offsets_partition *offsets, struct weir_slice key,
                          struct weir_slice value, int64_t wall_ms)
 {
-    struct weir_record record = {.key = key, .value = value, .timestamp_ms = wall_ms};
-    return weir_batch_builder_add(&offsets->builder, &record);
-}
-
-/* The batch is a copy: what it was made of is not looked at any more. */
-static void give_back(struct weir_offsets_partition *offsets)
-{
-    if (offsets->update_arena.used > KEPT_BYTES) weir_arena_close(&offsets->update_arena);
-    if (offsets->builder.plain.capacity > KEPT_BYTES) weir_batch_builder_close(&offsets->builder);
+    return weir_coordinator_log_add(&offsets->log, key, value, wall_ms);
 }
 
 /* Without a sequence: nobody repeats such a batch, the coordinator writes each once (Kafka's form). */
@@ -177,18 +146,14 @@ static struct weir_batch_finish finish_of(const struct weir_group_write *write)
     return finish;
 }
 
+/* The batch is a copy: what it was made of is not looked at any more. */
 int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_group_write *write)
 {
-    struct weir_partition *partition = offsets->partition;
     struct weir_batch_finish finish_with = finish_of(write);
-    struct weir_slice bytes;
-    int rc = weir_batch_builder_finish(&offsets->builder, &finish_with, &bytes);
+    struct weir_shared *batch;
+    int rc = weir_coordinator_log_finish(&offsets->log, &finish_with, &batch);
     if (rc < 0) return rc;
-    struct weir_shared *batch = weir_shared_new(partition->shard->budget, bytes.size);
-    if (batch == NULL) return WEIR_NO_MEMORY;
-    memcpy(batch->data, bytes.data, bytes.size);
-    batch->size = bytes.size;
-    give_back(offsets);
+    if (offsets->update_arena.used > KEPT_BYTES) weir_arena_close(&offsets->update_arena);
     weir_group_write_submit_batch(offsets, write, batch);
     return 0;
 }
@@ -196,19 +161,15 @@ int weir_group_write_submit(struct weir_offsets_partition *offsets, struct weir_
 void weir_group_write_submit_batch(struct weir_offsets_partition *offsets,
                                    struct weir_group_write *write, struct weir_shared *batch)
 {
+    const struct weir_commit_request *transaction = write->transaction;
     weir_assert(write->ended != NULL && write->group.size > 0);
     write->offsets = offsets;
-    write->produce = (struct weir_produce_request){
-        .request = {.done = flushed, .context = write},
-        .batches = batch,
-        .acks = WEIR_ACKS_ALL,
-        .is_internal = true,
-    };
-    if (write->transaction != NULL) {
-        write->produce.transactional_id = write->transaction->transactional_id;
-        write->produce.is_transaction_version_2 = write->transaction->is_transaction_version_2;
+    write->write = (struct weir_coordinator_write){.ended = write_ended};
+    if (transaction != NULL) {
+        write->write.transactional_id = transaction->transactional_id;
+        write->write.is_transaction_version_2 = transaction->is_transaction_version_2;
     }
     write->held_first = write->held_last = NULL;
     enlist(offsets, write);
-    weir_partition_write(offsets->partition, &write->produce);
+    weir_coordinator_log_write(&offsets->log, &write->write, batch);
 }

@@ -6,14 +6,11 @@
 
 /**
  * Records of one group on their way: one batch, appended to the partition, flushed and only then folded into the
- * image. What waits for a write is asked again when it has ended.
- *
- *     begin ──> add, add, … ──submit──> appended ──durable──> folded in ──> `ended`
- *                                └────────────could not be written───────────^
+ * image (coordinator_log.h). What waits for a write is asked again when it has ended.
  * Thread: the partition's shard.
  */
 struct weir_group_write {
-    struct weir_produce_request produce; /* first */
+    struct weir_coordinator_write write; /* first */
     struct weir_offsets_partition *offsets;
     struct weir_group_write *next; /* in the partition's list */
     struct weir_group_write *previous;
@@ -24,9 +21,7 @@ struct weir_group_write {
     const struct weir_commit_request *transaction; /* it is in the one that this names, and pending
                                                       until that ends; NULL: in none */
     /**
-     * Once, perhaps before the submit returns; the write's memory is its maker's again. `rc`: how the write and the
-     * fold went, and `error` why. A write that is durable and could not be folded in (`is_durable`, and a
-     * shortage) counts: who looks at the image catches up first.
+     * Once, perhaps before the submit returns; the write's memory is its maker's again. As of a coordinator's write.
      */
     void (*ended)(struct weir_group_write *write, int rc, struct weir_error *error);
     bool is_durable;

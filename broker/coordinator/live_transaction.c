@@ -144,9 +144,12 @@ static void settle(struct weir_live_transaction *live)
     struct weir_serving *serving = &live->home->partition->shard->engine->serving;
     const struct weir_txn *txn = durable(live);
     bool lets_go = live->holds && !is_out(live);
-    bool is_idle = live->phase == WEIR_LIVE_IDLE && live->first == NULL &&
-                   !weir_coordinator_log_is_behind(&live->home->log);
+    bool is_behind = weir_coordinator_log_is_behind(&live->home->log);
+    bool is_idle = live->phase == WEIR_LIVE_IDLE && live->first == NULL && !is_behind;
     if (lets_go) live->holds = false;
+    if (is_behind && live->retry_at.ns == INT64_MAX) { /* then it is known what is left to do */
+        live->retry_at = weir_mono_after_ms(weir_mono_now(env_of(live)), RETRY_MS);
+    }
     if (is_idle && (txn == NULL || weir_txn_is_idle(txn))) {
         forget(live);
     } else {
@@ -301,7 +304,8 @@ static void write_ended(struct weir_coordinator_write *write, int rc, struct wei
         leave(live, was_running);
         return;
     }
-    if (rc == 0 && !live->update.is_gone) {
+    bool is_known = rc == 0 && !weir_coordinator_log_is_behind(&live->home->log);
+    if (is_known && !live->update.is_gone) {
         weir_txn_image_remember(&live->home->image, live->id,
                                 live->update.next.last_producer_epoch);
     }
@@ -342,16 +346,19 @@ static void write_record(struct weir_live_transaction *live, const struct weir_t
                          int rc_then)
 {
     enum weir_live_phase before = live->phase;
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    struct weir_shared *batch;
     int rc = encode(live, update);
     live->update = *update;
     live->update.next.partitions = NULL;
     live->rc = rc_then;
     live->write.ended = write_ended;
     give_back(live->home);
+    if (rc == 0) rc = weir_coordinator_log_finish(&live->home->log, &finish, &batch);
     if (rc == 0) {
         move(live, WEIR_LIVE_WRITING);
-        rc = weir_coordinator_log_submit(&live->home->log, &live->write);
-        if (rc == 0) return;
+        weir_coordinator_log_write(&live->home->log, &live->write, batch);
+        return;
     }
     fail(live, rc, "write down a transaction");
     if (before == WEIR_LIVE_MARKING && live->phase == WEIR_LIVE_IDLE) move(live, before);

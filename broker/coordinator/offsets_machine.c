@@ -27,8 +27,8 @@ static int restore(void *machine, struct weir_error *error)
 {
     struct weir_offsets_partition *offsets = machine;
     const struct weir_partition *partition = offsets->partition;
-    return weir_fold_restore(&offsets->fold, partition->shard->env, partition->log, partition->path,
-                             error);
+    return weir_fold_restore(&offsets->log.fold, partition->shard->env, partition->log,
+                             partition->path, error);
 }
 
 static void run_once(void *machine, struct weir_mono now)
@@ -59,7 +59,7 @@ static int close(void *machine, struct weir_error *error)
     struct weir_offsets_partition *offsets = machine;
     struct weir_engine *engine = offsets->partition->shard->engine;
     bool is_served = offsets->partition->log != NULL && !atomic_load(&engine->serving.is_offline);
-    int rc = is_served ? weir_snapshotter_finish(&offsets->snapshotter, error) : 0;
+    int rc = is_served ? weir_snapshotter_finish(&offsets->log.snapshotter, error) : 0;
     weir_live_groups_refuse(offsets, WEIR_CLOSED, "the log is closed");
     weir_offsets_partition_free(offsets);
     return rc;

@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
-#include "broker/engine/partition_life.h"
 
 /* ---- the image as a fold --------------------------------------------------------------------- */
 
@@ -58,21 +57,12 @@ const struct weir_fold_ops weir_offsets_fold_ops = {
     .write = write_image,
 };
 
-int weir_offsets_partition_catch_up_to(struct weir_offsets_partition *offsets, int64_t end_offset,
-                                       struct weir_error *error)
-{
-    struct weir_partition *partition = offsets->partition;
-    int rc = weir_fold_catch_up(&offsets->fold, partition->log, end_offset, error);
-    if (rc < 0) weir_partition_look_for_damage(partition);
-    return rc;
-}
-
 int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets,
                                     struct weir_error *error)
 {
     const struct weir_partition *partition = offsets->partition;
     weir_assert(partition->state == WEIR_PARTITION_OPEN);
-    return weir_offsets_partition_catch_up_to(offsets, partition->high_watermark, error);
+    return weir_coordinator_log_catch_up_to(&offsets->log, partition->high_watermark, error);
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -88,9 +78,7 @@ int weir_offsets_partition_new(struct weir_coordinator *coordinator,
     offsets->coordinator = coordinator;
     offsets->partition = partition;
     weir_offsets_image_init(&offsets->image, budget);
-    weir_fold_init(&offsets->fold, &weir_offsets_fold_ops, &offsets->image, budget);
-    weir_snapshotter_init(&offsets->snapshotter, partition, &offsets->fold);
-    weir_batch_builder_init(&offsets->builder, budget, WEIR_CODEC_NONE, 0);
+    weir_coordinator_log_init(&offsets->log, partition, &weir_offsets_fold_ops, &offsets->image);
     weir_buffer_init(&offsets->key, budget, 0);
     weir_buffer_init(&offsets->value, budget, 0);
     weir_map_init(&offsets->live, budget);
@@ -105,8 +93,7 @@ void weir_offsets_partition_free(struct weir_offsets_partition *offsets)
     weir_assert(offsets->writes_first == NULL);
     weir_assert(weir_map_count(&offsets->live) == 0);
     weir_offsets_image_close(&offsets->image);
-    weir_fold_close(&offsets->fold);
-    weir_batch_builder_close(&offsets->builder);
+    weir_coordinator_log_close(&offsets->log);
     weir_buffer_close(&offsets->key);
     weir_buffer_close(&offsets->value);
     weir_map_close(&offsets->live);

@@ -1,10 +1,9 @@
 #ifndef WEIR_BROKER_COORDINATOR_OFFSETS_PARTITION_H
 #define WEIR_BROKER_COORDINATOR_OFFSETS_PARTITION_H
 
+#include "broker/coordinator/coordinator_log.h"
 #include "broker/coordinator/offsets_image.h"
 #include "broker/engine/deadline_heap.h"
-#include "broker/engine/fold.h"
-#include "broker/engine/snapshotter.h"
 
 struct weir_coordinator;
 struct weir_group_write;
@@ -37,12 +36,10 @@ struct weir_offsets_partition {
     struct weir_coordinator *coordinator;
     struct weir_partition *partition;
     struct weir_offsets_image image;
-    struct weir_fold fold;
-    struct weir_snapshotter snapshotter;
+    struct weir_coordinator_log log;
     struct weir_group_write *writes_first; /* on their way, in the order of the log */
     struct weir_group_write *writes_last;
     size_t owning_count; /* of these: what makes a group an application's */
-    struct weir_batch_builder builder;
     struct weir_buffer key;
     struct weir_buffer value;
 
@@ -74,8 +71,5 @@ struct weir_offsets_partition *weir_offsets_partition_of(const struct weir_parti
  * (weir_fold_catch_up). Damage that is met takes the partition offline, and who waits for it is told. The partition is open. */
 int weir_offsets_partition_catch_up(struct weir_offsets_partition *offsets,
                                     struct weir_error *error);
-/** The same up to `end_offset`. */
-int weir_offsets_partition_catch_up_to(struct weir_offsets_partition *offsets, int64_t end_offset,
-                                       struct weir_error *error);
 
 #endif
