@@ -63,7 +63,7 @@ static int check_transaction(const struct weir_commit_request *commit, struct we
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "transaction of '%.*s': producer id %lld and epoch %d; both are to "
                               "be given, as init gave them",
-                              (int)(size & 0xff), (const char *)commit->transactional_id.data,
+                              WEIR_GROUP_SHOWN(commit->transactional_id),
                               (long long)commit->producer_id, commit->producer_epoch);
     }
     for (size_t i = 0; i < commit->entry_count; i++) {

@@ -14,8 +14,8 @@
  * What an administrator asks of groups. A group that has only offsets, and one that is a stream application's, is
  * shown as a classic one: the first Empty, the second Stable and without members, for its jobs are none.
  *
- * A deletion takes back what the image has, also what is pending of open transactions: it waits until nothing of the
- * group is on its way any more, so that nothing is left behind, and takes it all back in one batch; of a group with very
+ * A deletion writes a tombstone for what the image has, also what is pending of open transactions: it waits until nothing of the
+ * group is on its way any more, so that nothing is left behind, and writes all in one batch; of a group with very
  * many offsets in several, of which the last one takes the group. A crash in between leaves a group with fewer offsets.
  */
 
@@ -244,10 +244,10 @@ void weir_coordinator_list(struct weir_coordinator *coordinator,
                              list_arrives);
 }
 
-/* ---- what is taken back ---------------------------------------------------------------------- */
+/* ---- what is deleted ---------------------------------------------------------------------- */
 
-static int take_back(struct weir_group_update *update, struct weir_slice group,
-                     struct weir_slice topic, int32_t partition)
+static int write_offset_tombstone(struct weir_group_update *update, struct weir_slice group,
+                                  struct weir_slice topic, int32_t partition)
 {
     struct weir_offset_commit_key key = {.group = group, .topic = topic, .partition = partition};
     return weir_group_update_write(update, &weir_offset_commit_key_type, &key, NULL, NULL, 0);
@@ -281,8 +281,8 @@ static int find_for_deletion(struct weir_partition *partition, struct weir_group
 /* ---- delete a group -------------------------------------------------------------------------- */
 
 /* 1: there are more. */
-static int take_back_offsets(struct weir_offsets_partition *offsets, struct weir_slice name,
-                             struct weir_group_update *update)
+static int write_offset_tombstones(struct weir_offsets_partition *offsets, struct weir_slice name,
+                                   struct weir_group_update *update)
 {
     const struct weir_committed_group *committed = weir_offsets_image_group(&offsets->image, name);
     const struct weir_committed_offset *offset;
@@ -293,7 +293,7 @@ static int take_back_offsets(struct weir_offsets_partition *offsets, struct weir
            (offset = weir_map_next(&committed->offsets, &at)) != NULL) {
         bytes += weir_committed_offset_key_size(offset);
         if (bytes > PIECE_BYTES && update->record_count > 0) return 1;
-        rc = take_back(update, name, offset->topic, offset->partition);
+        rc = write_offset_tombstone(update, name, offset->topic, offset->partition);
     }
     return rc;
 }
@@ -315,9 +315,9 @@ static void delete_group(struct weir_live_group *group, struct weir_group_reques
         return;
     }
     weir_live_group_begin(group, &update);
-    int rc = take_back_offsets(group->offsets, request->group, &update);
+    int rc = write_offset_tombstones(group->offsets, request->group, &update);
     request->is_asked_again = rc > 0;
-    if (rc == 0) rc = weir_live_group_take_back(group, &update, error);
+    if (rc == 0) rc = weir_live_group_write_tombstones(group, &update, error);
     if (rc < 0) {
         (void)weir_error_set(error, (enum weir_code)rc, "delete a group");
         weir_group_answer(&update, request, rc);
@@ -387,13 +387,13 @@ static int delete_offset(struct weir_live_group *group,
         deletion->rc = WEIR_UNKNOWN_TOPIC_OR_PARTITION;
     }
     if (deletion->rc < 0 || !is_there) return 0;
-    return take_back(update, group->name, asked->topic, asked->partition);
+    return write_offset_tombstone(update, group->name, asked->topic, asked->partition);
 }
 
 /* Each partition is answered on its own. */
-static int take_back_asked(struct weir_live_group *group,
-                           struct weir_delete_offsets_request *request,
-                           struct weir_group_update *update)
+static int write_asked_tombstones(struct weir_live_group *group,
+                                  struct weir_delete_offsets_request *request,
+                                  struct weir_group_update *update)
 {
     struct weir_classic_subscription subscription = {0};
     int rc = 0;
@@ -415,7 +415,7 @@ static void delete_offsets(struct weir_live_group *group,
     struct weir_group_update update;
     struct weir_error *error = &request->base.request.error;
     weir_live_group_begin(group, &update);
-    int rc = take_back_asked(group, request, &update);
+    int rc = write_asked_tombstones(group, request, &update);
     if (rc < 0) {
         if (error->code == 0) (void)weir_error_set(error, (enum weir_code)rc, "delete offsets");
         weir_live_group_settle(group);

@@ -89,9 +89,9 @@ static bool is_expired(const struct weir_live_group *group,
 /* ---- one group ------------------------------------------------------------------------------- */
 
 /* How many go; all of them if `all_out` is true. */
-static int take_back_expired(const struct weir_live_group *group,
-                             const struct weir_committed_group *committed,
-                             struct weir_group_update *update, bool *all_out)
+static int write_expired_tombstones(const struct weir_live_group *group,
+                                    const struct weir_committed_group *committed,
+                                    struct weir_group_update *update, bool *all_out)
 {
     int64_t wall_ms = weir_wall_now(group->offsets->partition->shard->env).ms;
     struct weir_classic_subscription subscription;
@@ -130,14 +130,14 @@ static void expire_group(struct weir_offsets_partition *offsets,
         return;
     }
     weir_live_group_begin(group, &update);
-    int count = take_back_expired(group, committed, &update, &all);
+    int count = write_expired_tombstones(group, committed, &update, &all);
     bool goes = count >= 0 && all && !weir_live_group_has_members(group);
     bool is_quiet = !weir_group_write_is_under_way(offsets, committed->name);
     if (count < 0 || (count == 0 && !goes) || !is_quiet) {
         weir_live_group_settle(group);
         return;
     }
-    int rc = goes ? weir_live_group_take_back(group, &update, NULL) : 0;
+    int rc = goes ? weir_live_group_write_tombstones(group, &update, NULL) : 0;
     if (rc == 0) {
         offsets->expiry.offsets += (size_t)count;
         offsets->expiry.groups += goes;

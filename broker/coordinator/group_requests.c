@@ -90,7 +90,7 @@ static struct weir_live_group *find(struct weir_partition *partition,
     return group;
 }
 
-/* A group of the other type, which has to give way: one that nobody is in is taken back, but for its offsets, and the
+/* A group of the other type, which has to give way: one that nobody is in is deleted, but for its offsets, and the
  * request is asked again when that is durable. Where it cannot be written the request hears why. */
 static void replace(struct weir_live_group *group, struct weir_group_request *request)
 {
@@ -100,7 +100,7 @@ static void replace(struct weir_live_group *group, struct weir_group_request *re
     weir_live_group_begin(group, &update);
     request->is_asked_again = true;
     weir_group_answer_durable(&update, request, 0);
-    int rc = weir_live_group_take_back(group, &update, error);
+    int rc = weir_live_group_write_tombstones(group, &update, error);
     weir_live_group_take(group, &update, rc);
 }
 

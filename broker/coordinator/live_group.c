@@ -478,8 +478,8 @@ static bool has_key(const struct weir_group_update *update, size_t from, struct 
 
 /* Records that the core does not look at, of another type of group or of another version, would keep the name. `from`:
  * where its own begin; of an empty group these are a few. */
-static int take_back_others(const struct weir_live_group *group, size_t from,
-                            struct weir_group_update *update)
+static int write_other_tombstones(const struct weir_live_group *group, size_t from,
+                                  struct weir_group_update *update)
 {
     const struct weir_committed_group *committed =
         weir_offsets_image_group(&group->offsets->image, group->name);
@@ -495,15 +495,15 @@ static int take_back_others(const struct weir_live_group *group, size_t from,
     return rc;
 }
 
-int weir_live_group_take_back(struct weir_live_group *group, struct weir_group_update *update,
-                              struct weir_error *error)
+int weir_live_group_write_tombstones(struct weir_live_group *group,
+                                     struct weir_group_update *update, struct weir_error *error)
 {
     size_t from = update->record_count;
     int rc = group->type == WEIR_GROUP_CONSUMER
                  ? weir_consumer_group_delete(&group->consumer, update, error)
                  : weir_classic_group_delete(
                        &group->classic, weir_wall_now(env_of(group->offsets)).ms, update, error);
-    if (rc == 0) rc = take_back_others(group, from, update);
+    if (rc == 0) rc = write_other_tombstones(group, from, update);
     return rc;
 }
 

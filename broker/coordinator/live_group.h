@@ -64,10 +64,10 @@ void weir_live_group_settle(struct weir_live_group *group);
 
 /** An update of this group, in the partition's arena. */
 void weir_live_group_begin(struct weir_live_group *group, struct weir_group_update *update);
-/** Add what takes an idle group back, but not its offsets; it is over when the update is taken. WEIR_NO_MEMORY: take
- * it with this. */
-int weir_live_group_take_back(struct weir_live_group *group, struct weir_group_update *update,
-                              struct weir_error *error);
+/** Add tombstones of all records of an idle group, but not of its offsets; it is over when the update is taken.
+ * WEIR_NO_MEMORY: take it with this. */
+int weir_live_group_write_tombstones(struct weir_live_group *group,
+                                     struct weir_group_update *update, struct weir_error *error);
 /** The group's core has filled in this update (of the partition's arena): write, answer, settle
  * the group. `rc` as of a step. */
 void weir_live_group_take(struct weir_live_group *group, struct weir_group_update *update, int rc);

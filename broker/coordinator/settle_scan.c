@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "broker/coordinator/group/group_text.h"
 #include "broker/coordinator/group_hash.h"
 #include "broker/coordinator/group_write.h"
 #include "broker/engine/engine.h"
@@ -119,7 +120,7 @@ static int say_pending(const struct weir_committed_group *group, struct weir_err
     return weir_error_set(error, WEIR_LOCKED,
                           "group '%.*s' has offsets in an open transaction: it is moved to the "
                           "partition where it belongs when that has ended; ask again",
-                          (int)(group->name.size & 0xff), (const char *)group->name.data);
+                          WEIR_GROUP_SHOWN(group->name));
 }
 
 static int make_chunk(struct weir_settle_scan *scan, int32_t *to_out, struct weir_error *error)

@@ -7,7 +7,7 @@
 
 /**
  * Look at the topics as they are now: expressions are looked up again where it is time for that, and the group has a
- * new epoch if what its members want stands for other topics than before, or `is_changed`: members or their wishes
+ * new epoch if what its members want stands for other topics than before, or `is_changed`: members or their subscriptions
  * have changed. WEIR_NO_MEMORY, or what an encoder says: the group may only be closed then.
  */
 int weir_consumer_group_refresh(struct weir_consumer_group *group,

@@ -42,7 +42,7 @@ static int commit_as_application(const char *group, int64_t offset)
     return commit_end(&commit);
 }
 
-static int forget_as_stranger(const char *group)
+static int forget_as_other(const char *group)
 {
     struct weir_offset_entry entry = {.partition = {weir_text("clicks"), 0}, .is_tombstone = true};
     struct weir_commit_request commit = {
@@ -62,13 +62,13 @@ static bool is_application(const char *group)
     return asked.is_application;
 }
 
-static void refused_to_strangers(int64_t committed)
+static void refused_to_others(int64_t committed)
 {
     ck_assert(is_application("app"));
     ck_assert_int_eq(engine_commit(&engine, "app", "clicks", 0, 0), WEIR_GROUP_OWNED);
     ck_assert_ptr_nonnull(strstr(engine.error.text, "stream application 'app'"));
     ck_assert_int_eq(engine_commit(&engine, "app", "clicks", 1, 9), WEIR_GROUP_OWNED);
-    ck_assert_int_eq(forget_as_stranger("app"), WEIR_GROUP_OWNED);
+    ck_assert_int_eq(forget_as_other("app"), WEIR_GROUP_OWNED);
     ck_assert_int_eq(engine_committed(&engine, "app", "clicks", 0), committed);
     ck_assert_int_eq(engine_committed(&engine, "app", "clicks", 1), -1);
 }
@@ -80,19 +80,19 @@ START_TEST(an_applications_group_moves_by_its_own_commits_alone)
     open_engine(1);
     ck_assert(!is_application("app"));
     ck_ok(commit_as_application("app", 5), &engine.error);
-    refused_to_strangers(5);
+    refused_to_others(5);
     ck_ok(engine_commit(&engine, "ap", "clicks", 0, 3), &engine.error);
     ck_assert(!is_application("ap"));
 
     engine_crash(&engine, WEIR_SIM_POWER);
     ck_ok(engine_open(&engine), &engine.error);
-    refused_to_strangers(5);
+    refused_to_others(5);
     ck_ok(commit_as_application("app", 6), &engine.error);
-    refused_to_strangers(6);
+    refused_to_others(6);
 
     ck_ok(engine_close(&engine), &engine.error);
     ck_ok(engine_open(&engine), &engine.error);
-    refused_to_strangers(6);
+    refused_to_others(6);
     engine_end(&engine);
 }
 END_TEST
@@ -103,7 +103,7 @@ START_TEST(a_commit_of_nothing_takes_the_group)
     open_engine(2);
     ck_assert_int_eq(engine_commit(&engine, "app", "clicks", 0, 1), 0);
     ck_ok(commit_as_application("app", -1), &engine.error);
-    refused_to_strangers(1);
+    refused_to_others(1);
     int64_t end = engine_latest(&engine, "__consumer_offsets", 0);
     ck_ok(commit_as_application("app", -1), &engine.error);
     ck_assert_int_eq(engine_latest(&engine, "__consumer_offsets", 0), end);
@@ -120,21 +120,21 @@ START_TEST(no_commit_slips_in_behind_the_first)
     open_engine(3);
     ck_ok(engine_commit(&engine, "other", "clicks", 0, 1), &engine.error); /* makes the topic */
     struct weir_offset_entry theirs = entry_of(5);
-    struct weir_offset_entry strangers = entry_of(0);
+    struct weir_offset_entry others = entry_of(0);
     struct weir_commit_request first = {
         .group = weir_text("app"), .entries = &theirs, .entry_count = 1, .is_application = true};
     struct weir_commit_request second = {
-        .group = weir_text("app"), .entries = &strangers, .entry_count = 1};
+        .group = weir_text("app"), .entries = &others, .entry_count = 1};
     commit_begin(&first);
     commit_begin(&second);
     ck_assert_int_eq(commit_end(&second), WEIR_GROUP_OWNED);
     ck_ok(commit_end(&first), &engine.error);
-    refused_to_strangers(5);
+    refused_to_others(5);
     engine_end(&engine);
 }
 END_TEST
 
-/* A group is held once; while it is, strangers' commits are refused, and afterwards it is free. */
+/* A group is held once; while it is, others' commits are refused, and afterwards it is free. */
 START_TEST(a_group_is_held_by_one_job)
 {
     struct weir_group_claim first = {0}, second = {0}, other = {0};
@@ -184,7 +184,7 @@ START_TEST(an_application_gives_its_group_back)
     ck_ok(weir_broker_claim_group(engine.broker, weir_text("ap"), &other, &engine.error),
           &engine.error);
     ck_assert_int_eq(release("app", &other, 7), WEIR_GROUP_OWNED);
-    refused_to_strangers(5);
+    refused_to_others(5);
 
     ck_ok(weir_broker_claim_group(engine.broker, group, &claim, &engine.error), &engine.error);
     int64_t end = engine_latest(&engine, "__consumer_offsets", 0);
@@ -255,7 +255,7 @@ START_TEST(a_run_has_a_generation_of_the_group)
     ck_assert_ptr_nonnull(strstr(engine.error.text, "generation 1"));
     ck_assert_int_eq(commit_as_member(first.member_id, 2, 8), WEIR_ILLEGAL_GENERATION);
     ck_assert_int_eq(commit_as_member("somebody", 1, 8), WEIR_GROUP_OWNED);
-    refused_to_strangers(7);
+    refused_to_others(7);
 
     memcpy(older, first.member_id, sizeof older);
     weir_broker_release_group(&first);
@@ -286,7 +286,7 @@ START_TEST(a_group_of_an_older_version_is_taken_by_the_next_run)
     open_engine(7);
     ck_ok(commit_as_application("app", 5), &engine.error); /* without a run */
     ck_assert_int_eq(commit_as_member("", 0, 6), WEIR_GROUP_OWNED);
-    refused_to_strangers(5);
+    refused_to_others(5);
     claim_app(&claim);
     ck_ok(commit_as_run(&claim, 6), &engine.error);
     ck_assert_int_eq(claim.generation, 1);

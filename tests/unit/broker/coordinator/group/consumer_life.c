@@ -168,7 +168,7 @@ static void say_nonsense(struct life *life)
     client_make_request(life, client, &asked);
     asked.request.member_epoch = (int32_t)life_below(life, 12) - 3;
     if (life_below(life, 2) == 0)
-        client_put_wishes(&asked, &(struct client){.wants = 3, .regex = -1});
+        client_put_subscription(&asked, &(struct client){.wants = 3, .regex = -1});
     for (size_t i = 0; i < asked.request.owned_count; i++) {
         asked.numbers[i] = (int32_t)life_below(life, PARTITIONS_MAX);
     }

@@ -156,7 +156,7 @@ static void put_owned(struct asked *asked, const struct client *client)
     request->owned_count = client->owned_count;
 }
 
-void client_put_wishes(struct asked *asked, const struct client *client)
+void client_put_subscription(struct asked *asked, const struct client *client)
 {
     struct weir_consumer_heartbeat_request *request = &asked->request;
     request->has_topic_names = true;
@@ -184,7 +184,7 @@ void client_make_request(struct life *life, struct client *client, struct asked 
     };
     if (!client->is_in || client->says_all || life_below(life, 5) == 0) {
         put_owned(asked, client);
-        client_put_wishes(asked, client);
+        client_put_subscription(asked, client);
     }
 }
 

@@ -99,7 +99,7 @@ bool client_is_told(const struct client *client, const struct weir_group_partiti
 void client_finish_revoking(struct client *client);
 /** The request of a client as it is now; its texts and arrays are in `asked`. */
 void client_make_request(struct life *life, struct client *client, struct asked *asked);
-void client_put_wishes(struct asked *asked, const struct client *client);
+void client_put_subscription(struct asked *asked, const struct client *client);
 /** To the group; what it says is in the stage's request. */
 void client_send(struct life *life, struct asked *asked);
 

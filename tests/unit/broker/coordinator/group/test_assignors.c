@@ -282,8 +282,8 @@ START_TEST(uniform_keeps_what_it_can_when_topics_grow)
 }
 END_TEST
 
-/* Different wishes: all partitions have a member that wants them, and no move of one would make it more even. */
-START_TEST(uniform_is_level_where_wishes_differ)
+/* Different subscriptions: all partitions have a member that wants them, and no move of one would make it more even. */
+START_TEST(uniform_is_level_where_subscriptions_differ)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         stage.random.state = seed;
@@ -302,9 +302,9 @@ START_TEST(uniform_is_level_where_wishes_differ)
 }
 END_TEST
 
-/* Different wishes, and a member whose partitions others can take leaves: of those that stay, what moves is less
+/* Different subscriptions, and a member whose partitions others can take leaves: of those that stay, what moves is less
  * than what was left behind. */
-START_TEST(uniform_moves_little_where_wishes_differ)
+START_TEST(uniform_moves_little_where_subscriptions_differ)
 {
     uint64_t moved = 0, left = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -440,7 +440,7 @@ END_TEST
 /* ---- both ------------------------------------------------------------------------------------ */
 
 /* Nobody wants anything: nobody is given anything. */
-START_TEST(no_wishes_no_partitions)
+START_TEST(no_subscriptions_no_partitions)
 {
     for (size_t i = 0; i < WEIR_ASSIGNOR_COUNT; i++) {
         memset(&before, 0, sizeof before);
@@ -482,13 +482,13 @@ static void add(Suite *suite)
     tcase_add_test(tests, uniform_moves_to_a_new_member_alone);
     tcase_add_test(tests, uniform_keeps_what_members_had_when_one_leaves);
     tcase_add_test(tests, uniform_keeps_what_it_can_when_topics_grow);
-    tcase_add_test(tests, uniform_is_level_where_wishes_differ);
-    tcase_add_test(tests, uniform_moves_little_where_wishes_differ);
+    tcase_add_test(tests, uniform_is_level_where_subscriptions_differ);
+    tcase_add_test(tests, uniform_moves_little_where_subscriptions_differ);
     tcase_add_test(tests, uniform_levels_a_wide_topic);
     tcase_add_test(tests, range_cuts_neighbours);
     tcase_add_test(tests, range_gives_the_same_numbers_of_all_topics);
     tcase_add_test(tests, range_places_static_members_first);
-    tcase_add_test(tests, no_wishes_no_partitions);
+    tcase_add_test(tests, no_subscriptions_no_partitions);
     tcase_add_loop_test(tests, an_assignor_without_memory_says_so, 0, 3);
     suite_add_tcase(suite, tests);
 }
