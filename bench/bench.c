@@ -27,6 +27,7 @@ static const struct {
     void (*run)(void);
 } benchmarks[] = {
     {"append", "append to a partition's log, no sockets, page cache", bench_append},
+    {"compact", "compaction of a log, and appends beside it", bench_compact},
     {"durable", "acknowledged when on the disk, group commit, 64 KB batches", bench_durable},
     {"partitions", "the same over 1,000 partitions", bench_partitions},
     {"stateless", "a job: filter and map of 100 B records", bench_stateless},

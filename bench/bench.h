@@ -58,6 +58,7 @@ double bench_quantile_us(double *seconds, size_t count, double quantile);
 
 /* The benchmarks; each runs in a process of its own. */
 void bench_append(void);
+void bench_compact(void);
 void bench_durable(void);
 void bench_partitions(void);
 void bench_job_partitions(void);

@@ -5,7 +5,8 @@ set -o pipefail
 jars=$1 data=$2
 [ -d "$data/log" ] && data=$data/log
 out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+own=$(mktemp -d)
+trap 'rm -rf "$out" "$own"' EXIT
 
 # dump WHAT NAMES [OPTION ...]: of the files that `find` has by these tests, if there are any.
 dump() {
@@ -25,4 +26,24 @@ grep -q 'offset: ' "$out" || { echo "not ok - there are no segments in $data"; e
 dump "records of the transaction coordinator" '*/__transaction_state-*.log' --transaction-log-decoder
 dump "records of the group coordinator" '*/__consumer_offsets-*.log' --offsets-decoder
 dump "aborted transactions" '*.txnindex'
+
+# What compaction leaves, in a directory of its own: plain and compressed, with its indexes.
+weir=${WEIR:-$(dirname "$0")/../../build/release/cli/weir}
+for codec in uncompressed lz4 zstd; do
+    "$weir" topic create "prices-$codec" --data "$own" -q -c cleanup.policy=compact -c segment.bytes=20000 \
+        -c index.interval.bytes=500 -c "compression.type=$codec" || exit 1
+    for round in 1 2 3; do
+        seq 1 3000 | awk -v round=$round '{print "item-" $1 % 700, "price", $1, round}' |
+            "$weir" produce "prices-$codec" --data "$own" -f '%k %v\n' -o '' || exit 1
+        "$weir" topic compact "prices-$codec" --data "$own" -q || exit 1
+    done
+done
+data=$own/log
+for kind in log index timeindex; do
+    rm -f "$out"
+    dump "compacted: .$kind" "*/prices-*.$kind" --deep-iteration --print-data-log
+    [ -s "$out" ] || { echo "not ok - compaction has left no .$kind"; exit 1; }
+done
+[ "$(find "$data" -name '*.log' -path '*prices-lz4*' -size +0 -exec cat {} + | wc -c)" -lt 200000 ] ||
+    { echo "not ok - nothing was compacted"; exit 1; }
 echo "Checks: 1, Failures: 0, Errors: 0"
