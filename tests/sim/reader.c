@@ -53,6 +53,7 @@ int walk_batches(struct walk *walk, struct weir_slice bytes, struct weir_error *
             if (record.offset >= walk->from) walk->each(walk->context, &record);
         }
         if (rc < 0) break;
+        walk->next = weir_batch_last_offset(&reader.header) + 1; /* it may have no records left */
     }
     weir_buffer_close(&plain);
     return rc < 0 ? rc : 0;
