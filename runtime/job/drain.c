@@ -113,7 +113,8 @@ static int ask_end(struct weir_drain *drain, struct weir_job_partition *partitio
     *ask = (struct ask){
         .list = {.request = {.reply_to = streams->actor, .done = on_end},
                  .of = {weir_text(streams->topics[partition->topic].name), partition->partition},
-                 .timestamp_ms = WEIR_OFFSET_LATEST},
+                 .timestamp_ms = WEIR_OFFSET_LATEST,
+                 .read_committed = !streams->topics[partition->topic].is_internal},
         .drain = drain,
         .partition = partition,
     };

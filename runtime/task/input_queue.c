@@ -152,7 +152,7 @@ static int push_batch(struct weir_input_queue *queue, struct weir_shared *bytes,
 }
 
 static int push_part(struct weir_input_queue *queue, const struct weir_log_part *part,
-                     struct weir_error *error)
+                     struct weir_committed_filter *filter, struct weir_error *error)
 {
     weir_assert(part->from + part->size <= part->bytes->size);
     struct weir_batch_reader reader = {.rest = weir_log_part_bytes(part), .is_whole = true};
@@ -160,8 +160,9 @@ static int push_part(struct weir_input_queue *queue, const struct weir_log_part 
     while ((rc = weir_batch_reader_next(&reader, error)) == 0) {
         const struct weir_batch_header *header = &reader.header;
         int64_t next_offset = weir_batch_last_offset(header) + 1;
-        bool is_wanted = !weir_batch_is_control(header) && header->record_count > 0 &&
-                         next_offset > queue->fetch_offset;
+        rc = weir_committed_filter_admit(filter, &reader, error);
+        if (rc < 0) return rc;
+        bool is_wanted = rc == 0 && header->record_count > 0 && next_offset > queue->fetch_offset;
         if (is_wanted && push_batch(queue, part->bytes, &reader) < 0) {
             return weir_error_set(error, WEIR_NO_MEMORY, "no memory for fetched records");
         }
@@ -170,14 +171,24 @@ static int push_part(struct weir_input_queue *queue, const struct weir_log_part 
     return rc < 0 ? rc : 0;
 }
 
+int weir_input_queue_push_committed(struct weir_input_queue *queue,
+                                    const struct weir_log_batches *batches,
+                                    struct weir_aborted_transaction *aborted, size_t aborted_count,
+                                    struct weir_error *error)
+{
+    struct weir_committed_filter filter;
+    int rc = 0;
+    weir_committed_filter_begin(&filter, aborted, aborted_count);
+    for (size_t i = 0; rc >= 0 && i < batches->part_count; i++) {
+        rc = push_part(queue, &batches->parts[i], &filter, error);
+    }
+    return rc;
+}
+
 int weir_input_queue_push(struct weir_input_queue *queue, const struct weir_log_batches *batches,
                           struct weir_error *error)
 {
-    int rc = 0;
-    for (size_t i = 0; rc >= 0 && i < batches->part_count; i++) {
-        rc = push_part(queue, &batches->parts[i], error);
-    }
-    return rc;
+    return weir_input_queue_push_committed(queue, batches, NULL, 0, error);
 }
 
 static int rows_reserve(struct weir_input_pool *pool, struct weir_input_rows *rows, size_t count)

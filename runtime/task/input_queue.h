@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "runtime/task/read_batch.h"
 #include "wire/request/batches.h"
+#include "wire/request/committed_filter.h"
 #include "weir/error.h"
 #include "weir/record.h"
 
@@ -59,6 +60,12 @@ void weir_input_queue_close(struct weir_input_queue *queue);
  */
 int weir_input_queue_push(struct weir_input_queue *queue, const struct weir_log_batches *batches,
                           struct weir_error *error);
+/** The same of a fetch that read committed: what it says was aborted is left out, too. The list is put into another
+ * order. */
+int weir_input_queue_push_committed(struct weir_input_queue *queue,
+                                    const struct weir_log_batches *batches,
+                                    struct weir_aborted_transaction *aborted, size_t aborted_count,
+                                    struct weir_error *error);
 
 /**
  * The records at the head that lie in one chunk: their number, 0 when nothing is buffered, or

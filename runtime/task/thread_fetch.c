@@ -6,7 +6,9 @@
 #include "base/error.h"
 
 /**
- * Prefetch: one fetch under way per input partition, none while enough is buffered.
+ * Prefetch: one fetch under way per input partition, none while enough is buffered. What others write is read
+ * committed: a record of a transaction that is aborted later would stay in the job's results. What the job itself writes
+ * is read to its end.
  *
  * The first fetch of an input asks for an answer at once, so that its end is known: a task does not
  * choose while a sibling may have records that are not here yet. From then on a fetch waits in the
@@ -47,7 +49,7 @@ static size_t job_input_count(const struct weir_stream_thread *thread)
 
 static int64_t fetched_end(const struct weir_fetch_request *fetch)
 {
-    return fetch->read_uncommitted_end ? fetch->log_end_offset : fetch->high_watermark;
+    return fetch->read_uncommitted_end ? fetch->log_end_offset : fetch->last_stable_offset;
 }
 
 /* Retention may have overtaken a job that was away: it goes on at the log's start and says so, unless state is
@@ -124,7 +126,11 @@ static void on_fetched(struct weir_request *request)
     int rc = request->rc;
     if (rc >= 0) {
         input->queue.durable_offset = slot->fetch.durable_offset;
-        rc = weir_input_queue_push(&input->queue, &slot->fetch.batches, &error);
+        rc =
+            weir_input_queue_push_committed(&input->queue, &slot->fetch.batches,
+                                            slot->fetch.aborted, slot->fetch.aborted_count, &error);
+        weir_free(slot->fetch.aborted);
+        slot->fetch.aborted = NULL;
         input->leader_epoch = slot->fetch.leader_epoch;
         if (fetched_end(&slot->fetch) > input->log_end) input->log_end = fetched_end(&slot->fetch);
         weir_log_batches_release(&slot->fetch.batches);
@@ -154,6 +160,7 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
         .size_min = input->log_end < 0 ? 0 : 1,
         .deadline = WEIR_MONO_NEVER,
         .read_uncommitted_end = topic->is_internal,
+        .read_committed = !topic->is_internal,
     };
     slot->is_outstanding = true;
     thread->fetches_out++;

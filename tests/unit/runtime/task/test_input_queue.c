@@ -306,6 +306,61 @@ START_TEST(a_queue_that_was_closed_is_empty)
 }
 END_TEST
 
+/* A batch of one record of producer 7's transaction, or its abort marker, behind what is there. */
+static void add_transactional(struct weir_shared *bytes, int64_t offset, bool is_marker)
+{
+    uint8_t *to = bytes->data + bytes->size;
+    if (is_marker) {
+        weir_batch_store_marker(to, &(struct weir_transaction_marker){.producer_id = 7});
+        weir_batch_assign(to, offset, 0);
+        bytes->size += WEIR_BATCH_MARKER_SIZE;
+        return;
+    }
+    struct weir_batch_builder builder;
+    struct weir_slice batch;
+    struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    finish.producer_id = 7;
+    finish.producer_epoch = 0;
+    finish.base_sequence = (int32_t)offset;
+    finish.is_transactional = true;
+    weir_batch_builder_init(&builder, env->budget, WEIR_CODEC_NONE, 0);
+    ck_assert_int_eq(
+        weir_batch_builder_add(&builder, &(struct weir_record){.value = weir_text("value")}), 0);
+    ck_assert_int_eq(weir_batch_builder_finish(&builder, &finish, &batch), 0);
+    memcpy(to, batch.data, batch.size);
+    weir_batch_assign(to, offset, 0);
+    bytes->size += batch.size;
+    weir_batch_builder_close(&builder);
+}
+
+/* What the fetch says was aborted is passed, with its marker, and the queue goes on behind it. */
+START_TEST(an_aborted_transaction_is_passed)
+{
+    size_t first_size;
+    struct weir_shared *bytes = two_batches(&first_size);
+    struct weir_aborted_transaction aborted[] = {{.producer_id = 7, .first_offset = 4}};
+    add_transactional(bytes, 4, false);
+    add_transactional(bytes, 5, true);
+    add_transactional(bytes, 6, false); /* of the next one */
+    const struct weir_log_batches batches = {.parts = {{bytes, 0, bytes->size}}, .part_count = 1};
+    ck_ok(weir_input_queue_push_committed(&queue, &batches, aborted, 1, &error), &error);
+    ck_assert_int_eq(queue.fetch_offset, 7);
+    static const int64_t expected[] = {0, 1, 2, 3, 6};
+    const struct weir_record *records;
+    size_t count = 0;
+    int found;
+    while ((found = weir_input_queue_peek(&queue, &records, &error)) > 0) {
+        for (int i = 0; i < found; i++)
+            ck_assert_int_eq(records[i].offset, expected[count++]);
+        weir_input_queue_advance(&queue, (size_t)found);
+    }
+    ck_ok(found, &error);
+    ck_assert_uint_eq(count, 5);
+    weir_input_queue_release(&queue);
+    weir_shared_unref(bytes);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("input queue");
@@ -313,6 +368,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_is_buffered_is_known_at_every_step);
     tcase_add_test(tests, records_below_the_position_are_skipped);
     tcase_add_test(tests, a_control_batch_is_passed);
+    tcase_add_test(tests, an_aborted_transaction_is_passed);
     tcase_add_test(tests, a_hole_at_the_end_of_a_batch_is_passed);
     tcase_add_test(tests, a_cut_batch_is_refused);
     tcase_add_test(tests, a_batch_with_a_wrong_crc_is_refused);
