@@ -23,6 +23,9 @@ int weir_log_wait_begin(struct weir_log *log, struct weir_request *request, cons
 /** The refusal itself, for calls that wait for more than one request. 0 where waiting is fine. */
 int weir_log_may_wait(const struct weir_log *log, const char *call, struct weir_error *error);
 
+/** Wait for so long on a thread that may. WEIR_CRASHED. */
+int weir_log_pause(struct weir_log *log, int64_t ms);
+
 /** What a producer or a consumer has to know of a topic. */
 struct weir_topic_facts {
     struct weir_uuid id;
@@ -33,6 +36,10 @@ struct weir_topic_facts {
 /** Look a topic up; `or_create`: with automatic creation, if that is on. Waits. */
 int weir_topic_look_up(struct weir_log *log, const char *topic, bool or_create, const char *call,
                        struct weir_topic_facts *facts_out, struct weir_error *error);
+
+/** An offset of a partition, as `asked` says which. Waits. */
+int weir_topic_list_offset(struct weir_log *log, const struct weir_list_offsets_request *asked,
+                           const char *call, int64_t *offset_out, struct weir_error *error);
 
 /** WEIR_UNKNOWN_TOPIC_OR_PARTITION unless 0 <= partition < count. */
 int weir_partition_check(const char *topic, int32_t partition, int32_t partition_count,

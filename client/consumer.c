@@ -80,6 +80,14 @@ struct weir_consumer *weir_consumer_new(struct weir_log *log,
                        "new consumer: the group's name is empty; NULL is for no group");
         return NULL;
     }
+    if (taken.isolation_level != WEIR_READ_COMMITTED &&
+        taken.isolation_level != WEIR_READ_UNCOMMITTED) {
+        weir_error_set(error, WEIR_INVALID_CONFIG,
+                       "new consumer: isolation_level is %d: WEIR_READ_COMMITTED (0) or "
+                       "WEIR_READ_UNCOMMITTED",
+                       taken.isolation_level);
+        return NULL;
+    }
     if (taken.fetch_max_bytes == 0) taken.fetch_max_bytes = FETCH_MAX_BYTES_DEFAULT;
     struct weir_consumer *consumer = make_consumer(log, &taken);
     if (consumer == NULL) {
@@ -144,18 +152,15 @@ static int resolve(struct weir_consumer *consumer, const char *topic, int32_t pa
     struct weir_consumer_place place = {.offset = -1, .epoch = -1};
     if (position == WEIR_POSITION_COMMITTED) {
         int rc = weir_committed_offset(consumer->log, consumer->options.group, topic, partition,
-                                       topic_id, call, &place, error);
+                                       topic_id, true, call, &place, error);
         if (rc == 0)
             rc = weir_consumer_check_place(consumer, topic, partition, call, &place, error);
         if (rc < 0) return rc;
     }
-    int64_t start = 0;
-    int64_t end = 0;
-    bool is_known = place.offset >= 0;
-    int rc =
-        is_known ? 0 : weir_topic_offsets(consumer->log, topic, partition, &start, &end, error);
+    int rc = place.offset >= 0 ? 0
+                               : weir_consumer_list_offset(consumer, topic, partition, position,
+                                                           call, &place.offset, error);
     if (rc < 0) return rc;
-    if (!is_known) place.offset = position == WEIR_POSITION_END ? end : start;
     *place_out = place;
     return 0;
 }

@@ -22,6 +22,10 @@ void weir_consumer_hold(struct weir_consumer *consumer, struct weir_consumer_par
         .reader = {.plain = &consumer->plain, .arena = &consumer->headers},
     };
     weir_log_batches_move(&held->batches, &partition->fetch.batches);
+    held->aborted = partition->fetch.aborted;
+    weir_committed_filter_begin(&held->filter, held->aborted, partition->fetch.aborted_count);
+    partition->fetch.aborted = NULL;
+    partition->fetch.aborted_count = 0;
     weir_consumer_note(partition, (struct weir_consumer_event){.type = WEIR_CONSUMER_TAKEN});
 }
 
@@ -29,6 +33,8 @@ void weir_consumer_let_go(struct weir_consumer *consumer)
 {
     struct weir_consumer_held *held = &consumer->held;
     weir_log_batches_release(&held->batches);
+    weir_free(held->aborted);
+    held->aborted = NULL;
     held->partition = NULL;
     held->has_batch = false;
     held->in_batch = false;
@@ -47,14 +53,35 @@ static bool is_compressed(const struct weir_batch_reader *reader)
     return weir_batch_codec(&reader->header) != WEIR_CODEC_NONE;
 }
 
-/* The next held batch, or WEIR_END. */
+/* Behind the batch at hand. */
+static void pass_batch(struct weir_consumer_held *held)
+{
+    struct weir_consumer_partition *partition = held->partition;
+    int64_t next = weir_batch_last_offset(&held->reader.header) + 1;
+    if (next <= partition->position) return;
+    partition->position = next;
+    partition->epoch = held->reader.header.leader_epoch;
+}
+
+static int step_to_batch(struct weir_consumer_held *held, struct weir_error *error)
+{
+    int rc;
+    while ((rc = weir_batch_reader_next(&held->reader, error)) == WEIR_END) {
+        if (held->part >= held->batches.part_count) return WEIR_END;
+        held->reader.rest = weir_log_part_bytes(&held->batches.parts[held->part++]);
+    }
+    return rc;
+}
+
+/* The next held batch that is data to be read, or WEIR_END: behind markers, and what was aborted. */
 static int next_batch(struct weir_consumer_held *held, struct weir_error *error)
 {
     int rc;
     weir_assert(!held->has_batch && !held->in_batch); /* the one before is used up */
-    while ((rc = weir_batch_reader_next(&held->reader, error)) == WEIR_END) {
-        if (held->part >= held->batches.part_count) return WEIR_END;
-        held->reader.rest = weir_log_part_bytes(&held->batches.parts[held->part++]);
+    while ((rc = step_to_batch(held, error)) == 0) {
+        rc = weir_committed_filter_admit(&held->filter, &held->reader, error);
+        if (rc != WEIR_END) break;
+        pass_batch(held);
     }
     held->has_batch = rc == 0;
     return rc;
@@ -94,8 +121,7 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
     struct weir_record *records = consumer->records + *count;
     size_t capacity = WEIR_CONSUMER_RECORDS_MAX - *count;
     struct weir_batch_reader *reader = &held->reader;
-    bool is_control = weir_batch_is_control(&reader->header);
-    int got = is_control ? 0 : weir_batch_reader_records(reader, records, capacity, error);
+    int got = weir_batch_reader_records(reader, records, capacity, error);
     if (got < 0) return got;
 
     size_t kept = skip_below(records, (size_t)got, partition->position);
@@ -103,11 +129,7 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
     if (kept > 0) partition->epoch = reader->header.leader_epoch;
     *count += kept;
     if ((size_t)got < capacity || reader->left == 0) {
-        int64_t next = weir_batch_last_offset(&reader->header) + 1;
-        if (next > partition->position) {
-            partition->position = next;
-            partition->epoch = reader->header.leader_epoch;
-        }
+        pass_batch(held);
         held->has_batch = false;
         held->in_batch = false;
     }
@@ -143,6 +165,8 @@ int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
         if (rc == 0) rc = read_batch(consumer, &count, error);
         if (rc == 0 && count > 0 && is_compressed(&held->reader)) break;
     }
+    /* A marker behind the last record is passed over with it, so that the position is the end's. */
+    if (count > 0 && rc == 0 && !held->has_batch) (void)next_batch(held, NULL);
     if (count > 0) { /* damage behind them is met again by the next poll */
         *count_out = count;
         return 0;

@@ -28,8 +28,17 @@ static void send_fetch(struct weir_consumer_partition *partition, bool is_long)
         .size_max = consumer->options.fetch_max_bytes,
         .size_min = is_long ? 1 : 0,
         .deadline = WEIR_MONO_NEVER,
+        .read_committed = weir_consumer_reads_committed(consumer),
     };
     weir_log_fetch(consumer->log, &partition->fetch);
+}
+
+static void release(struct weir_fetch_request *fetch)
+{
+    weir_log_batches_release(&fetch->batches);
+    weir_free(fetch->aborted);
+    fetch->aborted = NULL;
+    fetch->aborted_count = 0;
 }
 
 bool weir_consumer_take(struct weir_consumer_partition *partition, struct weir_consumer_event event)
@@ -38,7 +47,7 @@ bool weir_consumer_take(struct weir_consumer_partition *partition, struct weir_c
     weir_consumer_step(&partition->turn, &event, &update);
     if (update.cancels) weir_log_cancel_fetch(partition->consumer->log, &partition->fetch);
     if (update.sends) send_fetch(partition, update.is_long);
-    if (update.releases) weir_log_batches_release(&partition->fetch.batches);
+    if (update.releases) release(&partition->fetch);
     return update.waits;
 }
 

@@ -7,6 +7,7 @@
 #include "client/consumer_step.h"
 #include "client/membership.h"
 #include "wire/record_batch_reader.h"
+#include "wire/request/committed_filter.h"
 
 /**
  * What the parts of a consumer share.
@@ -47,6 +48,8 @@ struct weir_consumer_partition {
 struct weir_consumer_held {
     struct weir_consumer_partition *partition; /* NULL: nothing */
     struct weir_log_batches batches;
+    struct weir_aborted_transaction *aborted; /* owned: what `filter` goes by */
+    struct weir_committed_filter filter;
     size_t part;                     /* the first that `reader` has not come to */
     struct weir_batch_reader reader; /* of the part before it */
     bool has_batch;                  /* its batch at hand is not used up */
@@ -95,6 +98,8 @@ int weir_consumer_leave(struct weir_consumer *consumer, int rc);
 /** Take an event that asks for nothing. */
 void weir_consumer_note(struct weir_consumer_partition *partition,
                         struct weir_consumer_event event);
+/** Does it read committed records only? */
+bool weir_consumer_reads_committed(const struct weir_consumer *consumer);
 /** What holds between the fields, after each public call. */
 void weir_consumer_check(const struct weir_consumer *consumer);
 
@@ -175,14 +180,21 @@ enum { WEIR_STALE_TRIES_MAX = 10 }; /* with an epoch that the group has left beh
 /** A second at most for another member epoch than `from`: the group may be ahead of this member by a heartbeat that is
  * on its way. WEIR_TIMED_OUT, WEIR_CRASHED. */
 int weir_consumer_await_epoch(struct weir_consumer *consumer, int32_t from);
+/** The end that this consumer reads to: the last stable offset, or the high watermark; or where the partition begins. Waits. */
+int weir_consumer_list_offset(struct weir_consumer *consumer, const char *topic, int32_t partition,
+                              int64_t position, const char *call, int64_t *offset_out,
+                              struct weir_error *error);
+enum { WEIR_STABLE_BACKOFF_MS = 50, WEIR_STABLE_WAIT_MS = 60000 };
 /** Commit what is at hand of these, as the member if it is one. `only_moved`: what was not committed yet. */
 int weir_consumer_commit_positions(struct weir_consumer *consumer,
                                    struct weir_consumer_partition *const *partitions, size_t count,
                                    bool only_moved, const char *call, struct weir_error *error);
-/** What the group has committed for the topic with this id; -1 if nothing. Waits. */
+/** What the group has committed for the topic with this id; -1 if nothing. Waits; `is_stable`: also for transactions that
+ * are open and have committed it too (WEIR_UNSTABLE_OFFSET_COMMIT after a minute). */
 int weir_committed_offset(struct weir_log *log, const char *group, const char *topic,
-                          int32_t partition, struct weir_uuid topic_id, const char *call,
-                          struct weir_consumer_place *place_out, struct weir_error *error);
+                          int32_t partition, struct weir_uuid topic_id, bool is_stable,
+                          const char *call, struct weir_consumer_place *place_out,
+                          struct weir_error *error);
 /** Take `place` back to where the log's history parts from it, if it does: the tail that was read has
  * been lost since, and other records may stand there. One line in the log names what is gone. Waits. */
 int weir_consumer_check_place(struct weir_consumer *consumer, const char *topic, int32_t partition,

@@ -39,6 +39,11 @@ static bool are_partitions_sound(const struct weir_consumer *consumer)
     return are_sound;
 }
 
+bool weir_consumer_reads_committed(const struct weir_consumer *consumer)
+{
+    return consumer->options.isolation_level == WEIR_READ_COMMITTED;
+}
+
 void weir_consumer_check(const struct weir_consumer *consumer)
 {
     weir_assert(consumer->magic == WEIR_CONSUMER_MAGIC);

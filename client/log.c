@@ -33,6 +33,19 @@ int weir_topic_text_check(const char *topic, struct weir_error *error)
     return weir_topic_name_check(weir_text(topic), error);
 }
 
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+int weir_log_pause(struct weir_log *log, int64_t ms)
+{
+    struct weir_mono until = weir_mono_after_ms(weir_mono_now(log->env), ms);
+    int rc = weir_wait(log->env, never, NULL, until);
+    return rc == WEIR_TIMED_OUT ? 0 : rc;
+}
+
 int weir_log_may_wait(const struct weir_log *log, const char *call, struct weir_error *error)
 {
     if (weir_may_block(log->env)) return 0;

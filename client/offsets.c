@@ -194,6 +194,40 @@ int weir_consumer_commit_offsets(struct weir_consumer *consumer,
     return weir_consumer_leave(consumer, commit_offsets(consumer, offsets, offset_count, error));
 }
 
+static int group_metadata(const struct weir_consumer *consumer,
+                          struct weir_group_metadata *metadata_out, struct weir_error *error)
+{
+    int rc = check_group(consumer->options.group, error);
+    if (rc == 0 && metadata_out == NULL) {
+        rc = weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                            "weir_consumer_group_metadata: metadata_out is NULL");
+    }
+    if (rc < 0) return rc;
+    struct weir_group_metadata metadata = {.group = consumer->options.group, .generation = -1};
+    if (consumer->member != NULL) {
+        metadata.generation = weir_member_epoch(consumer->member);
+        metadata.member_id = (const char *)weir_member_id(consumer->member).data;
+        metadata.group_instance_id = consumer->options.group_instance_id;
+    }
+    if (consumer->member != NULL && metadata.generation <= 0) {
+        return weir_error_set(error, WEIR_UNKNOWN_MEMBER_ID,
+                              "the consumer is no member of group '%s' now; weir_consumer_poll "
+                              "joins",
+                              consumer->options.group);
+    }
+    *metadata_out = metadata;
+    return 0;
+}
+
+int weir_consumer_group_metadata(struct weir_consumer *consumer,
+                                 struct weir_group_metadata *metadata_out, struct weir_error *error)
+{
+    weir_error_clear(error);
+    int rc = weir_consumer_enter(consumer, "weir_consumer_group_metadata", error);
+    if (rc < 0) return rc;
+    return weir_consumer_leave(consumer, group_metadata(consumer, metadata_out, error));
+}
+
 int weir_consumer_committed(struct weir_consumer *consumer, const char *topic, int32_t partition,
                             int64_t *offset_out, struct weir_error *error)
 {
@@ -213,9 +247,11 @@ static bool is_same_topic(struct weir_uuid committed, struct weir_uuid now)
            weir_uuid_equal(committed, now);
 }
 
-int weir_committed_offset(struct weir_log *log, const char *group, const char *topic,
-                          int32_t partition, struct weir_uuid topic_id, const char *call,
-                          struct weir_consumer_place *place_out, struct weir_error *error)
+/* WEIR_UNSTABLE_OFFSET_COMMIT: a transaction that is open has committed it too. */
+static int ask_committed(struct weir_log *log, const char *group, const char *topic,
+                         int32_t partition, struct weir_uuid topic_id, bool is_stable,
+                         const char *call, struct weir_consumer_place *place_out,
+                         struct weir_error *error)
 {
     int rc = check_group(group, error);
     if (rc < 0) return rc;
@@ -230,6 +266,7 @@ int weir_committed_offset(struct weir_log *log, const char *group, const char *t
         .arena = &arena,
         .entries = &entry,
         .entry_count = 1,
+        .require_stable = is_stable,
     };
     rc = weir_log_wait_begin(log, &request.request, call, error);
     if (rc < 0) goto out;
@@ -244,9 +281,29 @@ int weir_committed_offset(struct weir_log *log, const char *group, const char *t
     bool is_its = is_same_topic(entry.topic_id, topic_id);
     *place_out = (struct weir_consumer_place){.offset = is_its ? entry.offset : -1,
                                               .epoch = is_its ? entry.leader_epoch : -1};
+    if (entry.is_unstable) {
+        rc = weir_error_set(error, WEIR_UNSTABLE_OFFSET_COMMIT,
+                            "a transaction that moves the offset of group '%s' is still open",
+                            group);
+    }
 out:
     weir_arena_close(&arena);
     return rc;
+}
+
+int weir_committed_offset(struct weir_log *log, const char *group, const char *topic,
+                          int32_t partition, struct weir_uuid topic_id, bool is_stable,
+                          const char *call, struct weir_consumer_place *place_out,
+                          struct weir_error *error)
+{
+    for (int waited_ms = 0;; waited_ms += WEIR_STABLE_BACKOFF_MS) {
+        int rc = ask_committed(log, group, topic, partition, topic_id, is_stable, call, place_out,
+                               error);
+        if (rc != WEIR_UNSTABLE_OFFSET_COMMIT || waited_ms >= WEIR_STABLE_WAIT_MS) return rc;
+        rc = weir_log_pause(log, WEIR_STABLE_BACKOFF_MS);
+        if (rc < 0) return rc;
+        weir_error_clear(error);
+    }
 }
 
 int weir_committed(struct weir_log *log, const char *group, const char *topic, int32_t partition,
@@ -261,10 +318,23 @@ int weir_committed(struct weir_log *log, const char *group, const char *topic, i
     if (rc < 0) return rc;
     struct weir_uuid any = {{0}};
     struct weir_consumer_place place;
-    rc = weir_committed_offset(log, group, topic, partition, any, "weir_committed", &place, error);
+    rc = weir_committed_offset(log, group, topic, partition, any, false, "weir_committed", &place,
+                               error);
     if (rc < 0) return rc;
     *offset_out = place.offset;
     return 0;
+}
+
+int weir_consumer_list_offset(struct weir_consumer *consumer, const char *topic, int32_t partition,
+                              int64_t position, const char *call, int64_t *offset_out,
+                              struct weir_error *error)
+{
+    struct weir_list_offsets_request asked = {
+        .of = {.topic = weir_text(topic), .partition = partition},
+        .timestamp_ms = position == WEIR_POSITION_END ? WEIR_OFFSET_LATEST : WEIR_OFFSET_EARLIEST,
+        .read_committed = weir_consumer_reads_committed(consumer),
+    };
+    return weir_topic_list_offset(consumer->log, &asked, call, offset_out, error);
 }
 
 /* ---- the log's history ----------------------------------------------------------------------- */

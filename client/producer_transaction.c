@@ -41,12 +41,6 @@ static struct patience patience_of(struct weir_producer *producer, const char *c
     return (struct patience){producer, call, weir_mono_after_ms(now, MAX_BLOCK_MS)};
 }
 
-static bool never(void *context)
-{
-    (void)context;
-    return false;
-}
-
 /* WEIR_END: what failed with `rc` is to be sent again. Else `rc`. */
 static int wait_for_another(const struct patience *patience, int rc)
 {
@@ -56,8 +50,8 @@ static int wait_for_another(const struct patience *patience, int rc)
     if (rc >= 0 || weir_code_action(rc) != WEIR_ACTION_RETRY) return rc;
     if (now.ns >= patience->until.ns) return rc;
     int64_t backoff_ms = is_ending ? CONCURRENT_BACKOFF_MS : RETRY_BACKOFF_MS;
-    int waited = weir_wait(env, never, NULL, weir_mono_after_ms(now, backoff_ms));
-    return waited == WEIR_TIMED_OUT ? WEIR_END : waited;
+    int waited = weir_log_pause(patience->producer->log, backoff_ms);
+    return waited == 0 ? WEIR_END : waited;
 }
 
 static struct weir_transaction_request whose(const struct weir_producer *producer)
@@ -107,6 +101,25 @@ int weir_producer_init_transactions(struct weir_producer *producer, struct weir_
                            producer->options.transactional_id);
 }
 
+/* Kafka's coordinator, and so ours, takes who ends a transaction while the one before is still being ended for an older
+ * producer, unless it has heard of it from a partition. Whose the id is it tells: with our epoch we are the newest. */
+static bool is_newest(struct weir_producer *producer, const char *call)
+{
+    struct weir_arena arena;
+    weir_arena_init(&arena, &producer->log->budget, 0);
+    struct weir_describe_transaction_request request = {.base = whose(producer), .arena = &arena};
+    int rc = weir_log_wait_begin(producer->log, &request.base.request, call, NULL);
+    if (rc == 0) {
+        weir_log_describe_transaction(producer->log, &request);
+        rc = weir_request_wait(producer->log->env, &request.base.request, NULL);
+    }
+    if (rc == WEIR_CRASHED) return false; /* the arena's memory went with the node */
+    bool is_ours = rc == 0 && request.info.producer_id == producer->producer_id &&
+                   request.info.producer_epoch == producer->producer_epoch;
+    weir_arena_close(&arena);
+    return is_ours;
+}
+
 static int end_once(struct weir_producer *producer, const struct patience *patience, bool is_commit,
                     struct weir_error *error)
 {
@@ -116,6 +129,10 @@ static int end_once(struct weir_producer *producer, const struct patience *patie
     weir_log_end_transaction(producer->log, &request);
     rc = weir_request_wait(producer->log->env, &request.base.request, error);
     if (rc == 0) take_epoch(producer, request.next_producer_id, request.next_producer_epoch);
+    if (rc == WEIR_PRODUCER_FENCED && is_newest(producer, patience->call)) {
+        return weir_error_set(error, WEIR_CONCURRENT_TRANSACTIONS, "%s",
+                              weir_code_text(WEIR_CONCURRENT_TRANSACTIONS));
+    }
     return rc;
 }
 

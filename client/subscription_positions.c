@@ -16,13 +16,13 @@ static int no_position(const struct weir_consumer_partition *partition, struct w
 static int place_by_policy(struct weir_consumer *consumer,
                            struct weir_consumer_partition *partition, struct weir_error *error)
 {
-    int64_t start = 0;
-    int64_t end = 0;
+    int64_t offset = -1;
     if (consumer->reset_position == WEIR_POSITION_COMMITTED) return no_position(partition, error);
     int rc =
-        weir_topic_offsets(consumer->log, partition->topic, partition->index, &start, &end, error);
+        weir_consumer_list_offset(consumer, partition->topic, partition->index,
+                                  consumer->reset_position, "weir_consumer_poll", &offset, error);
     if (rc < 0) return rc;
-    partition->position = consumer->reset_position == WEIR_POSITION_END ? end : start;
+    partition->position = offset;
     partition->epoch = -1;
     return 0;
 }
@@ -84,6 +84,7 @@ static int ask_once(struct weir_consumer *consumer, int32_t epoch, struct weir_a
         .entry_count = count,
         .member_id = weir_member_id(consumer->member),
         .member_epoch = epoch,
+        .require_stable = true,
     };
     if (epoch <= 0) {
         request.member_id = weir_null();
@@ -99,7 +100,7 @@ static int ask_once(struct weir_consumer *consumer, int32_t epoch, struct weir_a
 }
 
 /* As a commit, with the epoch that a heartbeat on its way brings. A refusal leaves the entries as they were. */
-static int ask_committed(struct weir_consumer *consumer, struct weir_arena *arena,
+static int ask_as_member(struct weir_consumer *consumer, struct weir_arena *arena,
                          struct weir_offset_entry *entries, size_t count, struct weir_error *error)
 {
     for (int tries = 1;; tries++) {
@@ -108,6 +109,31 @@ static int ask_committed(struct weir_consumer *consumer, struct weir_arena *aren
         if (rc != WEIR_STALE_MEMBER_EPOCH || tries == WEIR_STALE_TRIES_MAX) return rc;
         if (weir_consumer_await_epoch(consumer, epoch) == WEIR_CRASHED) return WEIR_CRASHED;
         weir_error_clear(error);
+    }
+}
+
+static bool are_stable(const struct weir_offset_entry *entries, size_t count)
+{
+    size_t i = 0;
+    while (i < count && !entries[i].is_unstable)
+        i++;
+    return i == count;
+}
+
+/* What an open transaction has committed too is waited for (KIP-447): whoever had the partition before was in it. */
+static int ask_committed(struct weir_consumer *consumer, struct weir_arena *arena,
+                         struct weir_offset_entry *entries, size_t count, struct weir_error *error)
+{
+    for (int waited_ms = 0;; waited_ms += WEIR_STABLE_BACKOFF_MS) {
+        int rc = ask_as_member(consumer, arena, entries, count, error);
+        if (rc < 0 || are_stable(entries, count)) return rc;
+        if (waited_ms >= WEIR_STABLE_WAIT_MS) {
+            return weir_error_set(error, WEIR_UNSTABLE_OFFSET_COMMIT,
+                                  "a transaction that moves offsets of group '%s' is still open",
+                                  consumer->options.group);
+        }
+        rc = weir_log_pause(consumer->log, WEIR_STABLE_BACKOFF_MS);
+        if (rc < 0) return rc;
     }
 }
 

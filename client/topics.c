@@ -190,23 +190,32 @@ out:
     return rc;
 }
 
-static int list_offset(struct weir_log *log, const char *topic, int32_t partition,
-                       int64_t timestamp_ms, const char *call, int64_t *offset_out,
-                       struct weir_error *error)
+int weir_topic_list_offset(struct weir_log *log, const struct weir_list_offsets_request *asked,
+                           const char *call, int64_t *offset_out, struct weir_error *error)
 {
-    struct weir_list_offsets_request request = {
-        .of = {.topic = weir_text(topic), .partition = partition},
-        .timestamp_ms = timestamp_ms,
-    };
+    struct weir_list_offsets_request request = *asked;
     int rc = weir_log_wait_begin(log, &request.request, call, error);
     if (rc < 0) return rc;
     weir_log_list_offsets(log, &request);
     rc = weir_request_wait(log->env, &request.request, error);
     if (rc < 0) {
-        return weir_error_wrap(error, rc, "offsets of '%s' partition %d", topic, (int)partition);
+        return weir_error_wrap(error, rc, "offsets of '%.*s' partition %d",
+                               (int)asked->of.topic.size, (const char *)asked->of.topic.data,
+                               (int)asked->of.partition);
     }
     *offset_out = request.offset;
     return 0;
+}
+
+static int list_offset(struct weir_log *log, const char *topic, int32_t partition,
+                       int64_t timestamp_ms, const char *call, int64_t *offset_out,
+                       struct weir_error *error)
+{
+    struct weir_list_offsets_request asked = {
+        .of = {.topic = weir_text(topic), .partition = partition},
+        .timestamp_ms = timestamp_ms,
+    };
+    return weir_topic_list_offset(log, &asked, call, offset_out, error);
 }
 
 int weir_topic_offsets(struct weir_log *log, const char *topic, int32_t partition,
