@@ -5,6 +5,7 @@ import sys
 TIMEOUT = 60
 TOOLS = {
     "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "kafka-configs": "kafka.admin.ConfigCommand",
     "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
     "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
     "kafka-verifiable-consumer": "org.apache.kafka.tools.VerifiableConsumer",

@@ -222,6 +222,30 @@ class Story:
         out = tools.groups("--list", "--state", "stable", "--type", protocol)
         tools.claim(f"{protocol}: --list --state stable --type {protocol} has it", group in out.split(), out)
 
+    def settings(self):
+        """Of a group that need not be there."""
+        tools, group, key = self.tools, self.group + "-settings", "consumer.session.timeout.ms"
+
+        def alter(*words):
+            return tools.run("kafka-configs", "--entity-type", "groups", "--entity-name", group, "--alter", *words)
+
+        def describe(*of):
+            return tools.run("kafka-configs", "--entity-type", "groups", *of, "--describe")
+        out = alter("--add-config", f"{key}=60000")
+        tools.claim("kafka-configs sets the session of a group", f"Completed updating config for group {group}" in out, out)
+        out = describe("--entity-name", group)
+        tools.claim("and shows it as the group's own", f"DYNAMIC_GROUP_CONFIG:{key}=60000" in out, out)
+        out = describe()
+        tools.claim("among all groups that have settings, too", f"group {group} are:" in out and f"{key}=60000" in out, out)
+        out = alter("--add-config", f"{key}=1")
+        tools.claim("one beyond the server's bounds is refused", "InvalidConfigurationException" in out and key in out, out)
+        out = alter("--add-config", "consumer.sesion.timeout.ms=60000")
+        tools.claim("and one that there is not", "InvalidConfigurationException" in out and "sesion" in out, out)
+        out = alter("--delete-config", key)
+        tools.claim("it is taken back", f"Completed updating config for group {group}" in out, out)
+        out = describe("--entity-name", group)
+        tools.claim("and shown no more", "60000" not in out, out)
+
     def refusals(self, group):
         tools = self.tools
         out = tools.groups("--reset-offsets", "--group", group, "--topic", self.topic, "--to-earliest", "--execute")
@@ -248,6 +272,7 @@ def main():
     story.list()
     story.describe_empty()
     story.resets()
+    story.settings()
     for protocol in options.protocols.split(","):
         story.verifiable(protocol)
     story.deletions()
