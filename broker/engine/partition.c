@@ -35,6 +35,7 @@ void weir_partition_check_state(const struct weir_partition *partition)
     weir_assert(partition->shown.durable_offset <= partition->shown.end_offset);
     weir_assert(partition->high_watermark <= partition->shown.end_offset);
     weir_assert(partition->last_stable_offset <= partition->high_watermark);
+    weir_assert(partition->shown.start_offset <= partition->last_stable_offset);
     weir_assert((partition->markers_first == NULL) == (partition->markers_last == NULL));
     weir_assert((partition->holds == NULL) == (partition->hold_count == 0));
     weir_assert(partition->bytes_visible <= partition->bytes_appended);
