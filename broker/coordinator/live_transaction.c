@@ -612,11 +612,17 @@ static void take_turn(struct weir_live_transaction *live)
 {
     struct weir_txn_event timeout = {.type = WEIR_TXN_TIMEOUT};
     bool was_running = enter(live);
+    struct weir_error error = {0};
     weir_assert(!was_running);
     live->retry_at = WEIR_MONO_NEVER;
+    /* What is left to do only what is durable tells: it may be further than the image. */
+    int rc = weir_coordinator_log_catch_up(&live->home->log, &error);
     const struct weir_txn *txn = durable(live);
     bool is_prepared = txn != NULL && weir_txn_is_prepared(txn);
-    if (live->phase == WEIR_LIVE_MARKING || is_prepared) {
+    weir_assert(rc < 0 || is_prepared || live->phase != WEIR_LIVE_MARKING);
+    if (rc < 0) {
+        retry_later(live, rc, error.text);
+    } else if (is_prepared) {
         mark(live);
     } else if (hold_serving(live)) {
         begin(live, &timeout, NULL);

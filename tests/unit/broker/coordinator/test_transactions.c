@@ -292,6 +292,33 @@ START_TEST(without_memory_nothing_happens)
 }
 END_TEST
 
+/* The same where nobody waits: the markers and what completes the transaction, also where that is durable and could not be
+ * folded in. */
+START_TEST(a_completion_without_memory_is_tried_again)
+{
+    struct weir_test_failures failures = {0};
+    while (weir_test_failures_next(&failures)) {
+        struct producer producer = {.id = "copies", .is_version_2 = true};
+        transactions_open(&world, 18);
+        ck_ok(producer_begin(&world, &producer), &world.engine.error);
+        ck_ok(producer_add(&world, &producer, "clicks", 0), &world.engine.error);
+        world.holds_markers = true;
+        ck_ok(producer_end(&world, &producer, true), &world.engine.error);
+        transactions_pass(&world, 100);
+        weir_test_failures_arm(&failures, world.engine.env->heap);
+        transactions_let_go(&world);
+        transactions_pass(&world, 100);
+        (void)weir_test_failures_disarm(&failures);
+        transactions_pass(&world, 5000);
+        ck_assert_int_eq(atomic_load(&world.engine.broker->transactions.live_count), 0);
+        ck_assert_int_eq(transaction_state(&world, "copies", NULL),
+                         WEIR_TRANSACTION_COMPLETE_COMMIT);
+        transactions_end(&world);
+    }
+    ck_assert_uint_ge(failures.hits, 2);
+}
+END_TEST
+
 /* ---- times ------------------------------------------------------------------------------------ */
 
 /* An open transaction is aborted when its time is over and one interval more at the latest, and its producer shut out. */
@@ -520,6 +547,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_partition_that_wants_no_marker_is_done, 0, 3);
     tcase_add_test(tests, a_deleted_topic_holds_nothing_up);
     tcase_add_loop_test(tests, without_memory_nothing_happens, 0, 2);
+    tcase_add_test(tests, a_completion_without_memory_is_tried_again);
     tcase_add_test(tests, a_transaction_that_takes_too_long_is_aborted);
     tcase_add_loop_test(tests, a_start_remembers_what_is_open, 0, 2);
     tcase_add_test(tests, ids_that_nobody_uses_go);
