@@ -44,7 +44,7 @@ struct cli_option {
     enum cli_option_kind kind;
     size_t field;         /* where in the command's struct of values */
     const char *argument; /* as the help shows it */
-    const char *text; /* NULL: taken, to say why it does not fit, and not shown */
+    const char *text;     /* NULL: taken, to say why it does not fit, and not shown */
 };
 
 struct cli_operands {
@@ -114,6 +114,10 @@ extern const struct cli_command cli_app_adopt;
 extern const struct cli_command cli_log_dump;
 extern const struct cli_command cli_log_verify;
 extern const struct cli_command cli_log_repair;
+extern const struct cli_command cli_txn_list;
+extern const struct cli_command cli_txn_describe;
+extern const struct cli_command cli_txn_abort;
+extern const struct cli_command cli_txn_find_hanging;
 
 /** The help of one command, to stdout. */
 void cli_help_command(const struct cli_command *command);

@@ -18,7 +18,8 @@ static const struct cli_command *const commands[] = {
     &cli_group_watch,    &cli_group_reset,  &cli_group_delete,
     &cli_app_list,       &cli_app_describe, &cli_app_reset,
     &cli_app_release,    &cli_app_adopt,    &cli_log_dump,
-    &cli_log_verify,     &cli_log_repair,
+    &cli_log_verify,     &cli_log_repair,   &cli_txn_list,
+    &cli_txn_describe,   &cli_txn_abort,    &cli_txn_find_hanging,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0], NAME_SIZE_MAX = 64 };
 

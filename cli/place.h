@@ -16,7 +16,8 @@
  * Results live in the arena that the caller hands in. One thread.
  */
 struct place;
-struct place_group_ops; /* place_groups.h */
+struct place_group_ops;       /* place_groups.h */
+struct place_transaction_ops; /* place_transactions.h */
 enum { PLACE_OPTION_SIZE = 512 };
 
 struct place_target { /* from the command line */
@@ -165,6 +166,7 @@ struct place_ops {
     void (*report_damage)(struct place *place, const char *topic, int32_t partition,
                           int64_t offset);
     const struct place_group_ops *groups;
+    const struct place_transaction_ops *transactions;
 };
 
 /* What every place begins with. */

@@ -1,5 +1,6 @@
 /** A data directory, opened in this process: each call is one request to the engine, waited for. */
 #include "cli/place_embedded.h"
+#include "cli/place_transactions.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -412,6 +413,7 @@ static const struct place_ops embedded_ops = {
     .fetch = embedded_fetch,
     .report_damage = embedded_report_damage,
     .groups = &embedded_group_ops,
+    .transactions = &embedded_transaction_ops,
 };
 
 static bool is_missing(const char *directory, const char *name)

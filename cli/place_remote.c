@@ -1,5 +1,6 @@
 /** A server, over Kafka's protocol: the session, and records. */
 #include "cli/place_remote.h"
+#include "cli/place_transactions.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -303,6 +304,7 @@ static const struct place_ops remote_ops = {
     .produce = remote_produce,
     .fetch = remote_fetch,
     .groups = &remote_group_ops,
+    .transactions = &remote_transaction_ops,
 };
 
 int place_remote_open(struct cli *cli, const char *address, struct place **place_out,
