@@ -348,6 +348,78 @@ static bool is_open(const struct keyed_log *log, size_t at, int64_t end_offset)
     return true;
 }
 
+/* Is the producer's transaction one that the log says was aborted? As a consumer does it: from the first offset that it
+ * was told of to the marker. */
+static bool is_told_aborted(const struct weir_aborted_transaction *aborted, size_t aborted_count,
+                            const struct keyed_record *records, size_t at)
+{
+    bool is_aborted = false;
+    size_t next = 0;
+    for (size_t i = 0; i <= at; i++) {
+        for (; next < aborted_count && aborted[next].first_offset <= records[i].offset; next++) {
+            is_aborted |= aborted[next].producer_id == records[at].producer_id;
+        }
+        bool ends = records[i].value == KEYED_MARKER &&
+                    records[i].producer_id == records[at].producer_id && !records[i].is_commit;
+        if (ends) is_aborted = false;
+    }
+    return is_aborted;
+}
+
+static int compare_aborted(const void *a, const void *b)
+{
+    const struct weir_aborted_transaction *one = a;
+    const struct weir_aborted_transaction *other = b;
+    return (one->first_offset > other->first_offset) - (one->first_offset < other->first_offset);
+}
+
+/* What reads committed, by the log's own word of what was aborted, up to the last stable offset: the model's records
+ * whose transactions were committed, or the later ones of their keys. */
+static void expect_committed(struct keyed_log *log, const struct keyed_record *records,
+                             size_t count)
+{
+    struct weir_log_offsets offsets = weir_partition_log_offsets(log->test.log);
+    struct weir_aborted_transaction *aborted = NULL;
+    size_t aborted_count = 0;
+    struct keyed_fold have;
+    struct keyed_fold want;
+    int64_t stable = offsets.last_stable_offset;
+    ck_ok(weir_partition_log_aborted(log->test.log, offsets.start_offset, stable, &aborted,
+                                     &aborted_count),
+          NULL);
+    if (aborted_count > 1) qsort(aborted, aborted_count, sizeof *aborted, compare_aborted);
+    for (int i = 0; i < KEYED_KEYS; i++) {
+        have.values[i] = want.values[i] = KEYED_NONE;
+    }
+    for (size_t i = 0; i < count && records[i].offset < stable; i++) {
+        const struct keyed_record *record = &records[i];
+        bool is_shown =
+            record->value != KEYED_MARKER &&
+            (!record->is_transactional || !is_told_aborted(aborted, aborted_count, records, i));
+        if (is_shown) have.values[record->key] = record->value;
+    }
+    for (size_t i = 0; i < log->count && log->records[i].offset < stable; i++) {
+        const struct keyed_record *record = &log->records[i];
+        bool is_committed = record->value != KEYED_MARKER && !record->is_transactional;
+        for (size_t j = i + 1; record->is_transactional && j < log->count; j++) {
+            if (log->records[j].offset >= offsets.end_offset) break;
+            bool is_its_marker = log->records[j].value == KEYED_MARKER &&
+                                 log->records[j].producer_id == record->producer_id;
+            if (!is_its_marker) continue;
+            is_committed = record->value != KEYED_MARKER && log->records[j].is_commit;
+            break;
+        }
+        if (is_committed) want.values[record->key] = record->value;
+    }
+    for (int i = 0; i < KEYED_KEYS; i++) {
+        bool is_same = have.values[i] == want.values[i] ||
+                       (want.values[i] == KEYED_TOMBSTONE && have.values[i] == KEYED_NONE);
+        ck_assert_msg(is_same, "who reads committed has key %d as %d, not %d", i, have.values[i],
+                      want.values[i]);
+    }
+    weir_free(aborted);
+}
+
 void keyed_expect_same(struct keyed_log *log)
 {
     static struct keyed_record records[KEYED_MAX];
@@ -360,6 +432,7 @@ void keyed_expect_same(struct keyed_log *log)
                        (want.values[i] == KEYED_TOMBSTONE && have.values[i] == KEYED_NONE);
         ck_assert_msg(is_same, "key %d is %d, not %d", i, have.values[i], want.values[i]);
     }
+    if (offsets.start_offset == 0) expect_committed(log, records, count);
     size_t at = 0;
     for (size_t i = 0; i < log->count; i++) {
         if (log->records[i].offset < offsets.start_offset) continue;
