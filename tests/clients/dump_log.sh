@@ -30,13 +30,14 @@ dump "aborted transactions" '*.txnindex'
 # What compaction leaves, in a directory of its own: plain and compressed, with its indexes.
 weir=${WEIR:-$(dirname "$0")/../../build/release/cli/weir}
 for codec in uncompressed lz4 zstd; do
-    "$weir" topic create "prices-$codec" --data "$own" -q -c cleanup.policy=compact -c segment.bytes=20000 \
+    "$weir" topic create "prices-$codec" --data "$own" -q -c cleanup.policy=compact -c segment.bytes=1000000 \
         -c index.interval.bytes=500 -c "compression.type=$codec" || exit 1
-    for round in 1 2 3; do
-        seq 1 3000 | awk -v round=$round '{print "item-" $1 % 700, "price", $1, round}' |
+    for round in 1 2 3 4 5 6; do # each leaves some of its keys to none of the next
+        seq 1 900 | awk -v round=$round '{print "item-" $1 % 300 + round * 100, "price", $1, round}' |
             "$weir" produce "prices-$codec" --data "$own" -f '%k %v\n' -o '' || exit 1
-        "$weir" topic compact "prices-$codec" --data "$own" -q || exit 1
     done
+    "$weir" topic compact "prices-$codec" --data "$own" | grep -q ': 5400 records are 800 now' ||
+        { echo "not ok - prices-$codec was not compacted"; exit 1; }
 done
 data=$own/log
 for kind in log index timeindex; do
@@ -44,6 +45,4 @@ for kind in log index timeindex; do
     dump "compacted: .$kind" "*/prices-*.$kind" --deep-iteration --print-data-log
     [ -s "$out" ] || { echo "not ok - compaction has left no .$kind"; exit 1; }
 done
-[ "$(find "$data" -name '*.log' -path '*prices-lz4*' -size +0 -exec cat {} + | wc -c)" -lt 200000 ] ||
-    { echo "not ok - nothing was compacted"; exit 1; }
 echo "Checks: 1, Failures: 0, Errors: 0"
