@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/hash.h"
 
 /* Whole batches are read for their crc, headers by hops: small windows then. */
 enum { WINDOW_OF_BATCHES = 256 * 1024, WINDOW_OF_HEADERS = 4096 };
@@ -112,6 +113,36 @@ static int32_t epoch_of(const struct weir_segment_scan *scan,
     return epoch == WEIR_NO_LEADER_EPOCH ? header->leader_epoch : epoch;
 }
 
+/*
+ * Is what the file has left just what the crc was made of? Then the batch is whole and its length is not, which lies outside
+ * the crc: no write that was cut short looks so.
+ */
+static int is_whole_but_for_length(struct weir_segment_scan *scan,
+                                   const struct weir_batch_header *header, bool *is_whole_out,
+                                   struct weir_error *error)
+{
+    int64_t at = scan->position + WEIR_BATCH_CRC_FROM;
+    uint32_t crc = 0;
+    *is_whole_out = false;
+    weir_buffer_reset(&scan->window); /* the next look fills it again */
+    uint8_t *to = weir_buffer_extend(&scan->window, WINDOW_OF_BATCHES);
+    scan->window.size = 0;
+    if (to == NULL) {
+        return weir_error_set(error, WEIR_NO_MEMORY, "scan '%s': no memory for %d bytes",
+                              scan->file->path, WINDOW_OF_BATCHES);
+    }
+    while (at < scan->limit) {
+        int64_t left = scan->limit - at;
+        size_t wish = left < WINDOW_OF_BATCHES ? (size_t)left : WINDOW_OF_BATCHES;
+        int64_t got = weir_file_read(scan->file, to, wish, at, error);
+        if (got <= 0) return (int)got;
+        crc = weir_crc32c(crc, to, (size_t)got);
+        at += got;
+    }
+    *is_whole_out = crc == header->crc;
+    return 0;
+}
+
 /* The header at the position; what is not one is WEIR_CORRUPT. */
 static int take_header(struct weir_segment_scan *scan, struct weir_batch_header *header,
                        struct weir_error *error)
@@ -141,6 +172,11 @@ static int take_header(struct weir_segment_scan *scan, struct weir_batch_header 
     rc = weir_batch_check_place(header, &place, error);
     place.left = INT64_MAX;
     scan->is_cut_short = rc < 0 && weir_batch_check_place(header, &place, NULL) == 0;
+    if (scan->is_cut_short && scan->check_crc) {
+        int read = is_whole_but_for_length(scan, header, &scan->was_whole, error);
+        if (read < 0) return read;
+        scan->is_cut_short = !scan->was_whole;
+    }
     if (rc == 0 && scan->is_epoch_wrong && !scan->corrects_epochs) {
         return weir_error_set(error, WEIR_CORRUPT,
                               "batch at position %" PRId64 " has epoch %" PRId32 ", not %" PRId32,

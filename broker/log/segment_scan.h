@@ -31,7 +31,8 @@ struct weir_segment_scan {
     bool has_holes; /* the next batch may begin behind the expected offset */
     bool met_hole;  /* one did */
     /* after WEIR_CORRUPT: */
-    bool was_whole;    /* header, length and offset fitted, only the crc did not */
+    bool
+        was_whole; /* header, length and offset fitted, only the crc did not; or all but the length */
     bool is_cut_short; /* what is there may be the beginning of the batch that belongs there */
     struct weir_buffer window;
     int64_t window_position;

@@ -181,6 +181,33 @@ START_TEST(a_batch_that_is_cut_short_is_told_from_another)
 }
 END_TEST
 
+/* A length lies outside the crc: where the crc fits what the file has left, the batch is whole and its length is
+ * rot, also of a batch that is larger than any window. What else the length may be, nobody knows. */
+START_TEST(a_batch_that_only_its_length_cuts_short_is_whole)
+{
+    static const size_t sizes[] = {1, 40, 700000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        (void)place(2, sizes[i], 2);
+        const struct placed last = placed[placed_count - 1];
+        struct weir_segment_scan_options options = options_of(false);
+        uint8_t length[4];
+        int rc;
+        weir_store_u32(length, (uint32_t)(last.size - WEIR_BATCH_OVERHEAD) + 4096);
+        write_at(last.position + 8, length, sizeof length);
+        ck_assert_uint_eq(walk(&options, 0, &rc), placed_count - 1);
+        ck_assert_int_eq(rc, WEIR_CORRUPT);
+        ck_assert(!scan.is_cut_short && scan.was_whole);
+        ck_assert_int_eq(scan.position, last.position);
+
+        options.limit = end_position - 1; /* and it may be both: then it looks torn */
+        ck_assert_uint_eq(walk(&options, 0, &rc), placed_count - 1);
+        ck_assert(scan.is_cut_short && !scan.was_whole);
+        weir_store_u32(length, (uint32_t)(last.size - WEIR_BATCH_OVERHEAD));
+        write_at(last.position + 8, length, sizeof length);
+    }
+}
+END_TEST
+
 /* The file may end before its limit, within a batch. */
 START_TEST(a_file_that_ends_early_is_corrupt)
 {
@@ -461,6 +488,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, batches_are_given_in_order, 0, 2);
     tcase_add_loop_test(tests, a_batch_that_is_cut_short_is_told_from_another, 0, 2);
+    tcase_add_test(tests, a_batch_that_only_its_length_cuts_short_is_whole);
     tcase_add_loop_test(tests, a_file_that_ends_early_is_corrupt, 0, 2);
     tcase_add_loop_test(tests, a_crc_that_does_not_fit_is_told, 0, 2);
     tcase_add_loop_test(tests, offsets_may_be_left_out_in_holes, 0, 3);
