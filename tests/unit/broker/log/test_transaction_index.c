@@ -186,6 +186,7 @@ static int harmed_count;
 static void harm(struct test_log *log, const char *name)
 {
     struct weir_buffer bytes;
+    uint8_t last[WEIR_TRANSACTION_INDEX_ENTRY_SIZE];
     if (weir_log_name_offset(name, ".txnindex") < 0) return;
     harmed_count++;
     const char *path = test_log_path(log, name);
@@ -206,7 +207,8 @@ static void harm(struct test_log *log, const char *name)
         test_log_write_file(log, name, bytes.data, bytes.size);
         break;
     case LONGER:
-        weir_buffer_append(&bytes, bytes.data + bytes.size - 34, 34);
+        memcpy(last, bytes.data + bytes.size - sizeof last, sizeof last);
+        weir_buffer_append(&bytes, last, sizeof last);
         test_log_write_file(log, name, bytes.data, bytes.size);
         break;
     case SHORTER:
