@@ -32,6 +32,7 @@ static void set_up(void)
         .log = (struct weir_partition_log *)&place,
         .shown = {.start_offset = 1, .durable_offset = 2, .end_offset = 3},
         .high_watermark = 2,
+        .last_stable_offset = 1,
         .bytes_appended = 3,
         .bytes_visible = 2,
         .flush_bytes = 3,
@@ -113,6 +114,8 @@ BREAKS(machine_without_ops, partition.state_machine = &place)
 BREAKS(shown_start, partition.shown.start_offset = 3)
 BREAKS(shown_durable, partition.shown.durable_offset = 4)
 BREAKS(high_watermark, partition.high_watermark = 4)
+BREAKS(stable_above_the_watermark, partition.last_stable_offset = 3)
+BREAKS(stable_below_the_start, partition.last_stable_offset = 0)
 BREAKS(bytes_visible, partition.bytes_visible = 4)
 BREAKS(bytes_flushed, partition.flush_bytes = 4)
 BREAKS(dirty_first, group.dirty_first = NULL)
@@ -168,6 +171,8 @@ static void (*const broken[])(void) = {
     shown_start,
     shown_durable,
     high_watermark,
+    stable_above_the_watermark,
+    stable_below_the_start,
     bytes_visible,
     bytes_flushed,
     dirty_first,
