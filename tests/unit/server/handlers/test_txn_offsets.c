@@ -1,5 +1,7 @@
 #include "tests/unit/server/handlers/data_stage.h"
 
+#include "wire/generated/offset_fetch_request.h"
+#include "wire/generated/offset_fetch_response.h"
 #include "wire/generated/txn_offset_commit_request.h"
 #include "wire/generated/txn_offset_commit_response.h"
 
@@ -121,6 +123,129 @@ START_TEST(a_generation_is_looked_at)
 }
 END_TEST
 
+/* ---- an open transaction ----------------------------------------------------------------------- */
+
+struct producer {
+    int64_t id;
+    int16_t epoch;
+};
+
+static struct producer init_producer(void)
+{
+    struct weir_init_transactions_request request = {
+        .base = {.transactional_id = weir_text("copier"),
+                 .producer_id = -1,
+                 .producer_epoch = -1,
+                 .is_version_2 = true},
+        .timeout_ms = 60000,
+    };
+    struct weir_broker *broker = stage.engine.broker;
+    ck_ok(weir_broker_wait_begin(broker, &request.base.request, NULL), NULL);
+    weir_broker_init_transactions(broker, &request);
+    ck_ok(weir_broker_wait(broker, &request.base.request, &stage.engine.error),
+          &stage.engine.error);
+    return (struct producer){request.producer_id, request.producer_epoch};
+}
+
+/* Of version 1: told to the coordinator before. */
+static void add_offsets(struct producer producer)
+{
+    struct weir_add_offsets_request request = {
+        .base = {.transactional_id = weir_text("copier"),
+                 .producer_id = producer.id,
+                 .producer_epoch = producer.epoch},
+        .group = weir_text("g"),
+    };
+    struct weir_broker *broker = stage.engine.broker;
+    ck_ok(weir_broker_wait_begin(broker, &request.base.request, NULL), NULL);
+    weir_broker_add_offsets(broker, &request);
+    ck_ok(weir_broker_wait(broker, &request.base.request, &stage.engine.error),
+          &stage.engine.error);
+}
+
+static void end_transaction(struct producer producer, bool is_version_2, bool is_commit)
+{
+    struct weir_end_transaction_request request = {
+        .base = {.transactional_id = weir_text("copier"),
+                 .producer_id = producer.id,
+                 .producer_epoch = producer.epoch,
+                 .is_version_2 = is_version_2},
+        .is_commit = is_commit,
+    };
+    struct weir_broker *broker = stage.engine.broker;
+    ck_ok(weir_broker_wait_begin(broker, &request.base.request, NULL), NULL);
+    weir_broker_end_transaction(broker, &request);
+    ck_ok(weir_broker_wait(broker, &request.base.request, &stage.engine.error),
+          &stage.engine.error);
+}
+
+/* Of partition 1 of topic a. */
+static struct weir_wire_offset_fetch_response_offset_fetch_response_partitions
+fetch_offset(bool requires_stable)
+{
+    int32_t partition = 1;
+    struct weir_wire_offset_fetch_request_offset_fetch_request_topics topic = {
+        .name = weir_text("a"), .partition_indexes = &partition, .partition_indexes_count = 1};
+    struct weir_wire_offset_fetch_request_offset_fetch_request_group group = {
+        .group_id = weir_text("g"), .member_epoch = -1, .topics = &topic, .topics_count = 1};
+    struct weir_wire_offset_fetch_request request;
+    weir_wire_offset_fetch_request_init(&request);
+    request.groups = &group;
+    request.groups_count = 1;
+    request.require_stable = requires_stable;
+    struct call *made =
+        stage_begin(&stage, 0, weir_handle_offset_fetch, &weir_wire_offset_fetch_request_type,
+                    &weir_wire_offset_fetch_response_type, 8, &request);
+    stage_wait(made);
+    ck_assert_int_eq(made->outcome, REPLIED);
+    const struct weir_wire_offset_fetch_response *answer = made->answer;
+    ck_assert_int_eq(answer->groups[0].error_code, 0);
+    return answer->groups[0].topics[0].partitions[0];
+}
+
+/* The offset once nothing is pending of it: each question lets the markers come closer. */
+static int64_t stable_offset(void)
+{
+    for (int i = 0; i < 1000; i++) {
+        int16_t error_code = fetch_offset(true).error_code;
+        if (error_code == 0) return fetch_offset(true).committed_offset;
+        ck_assert_int_eq(error_code, 88);
+        weir_sim_advance_ms(stage.engine.sim, 1);
+    }
+    return -2;
+}
+
+/* In every version an offset is nobody's until the marker: who wants what is stable is told to wait, others see what was
+ * there before. A commit moves it, an abort leaves it. From version 5 on the transaction hears of the group by itself. */
+START_TEST(an_offset_moves_with_its_transaction)
+{
+    int64_t before = -1;
+    for (int16_t version = 0; version <= VERSION_MAX; version++) {
+        bool is_version_2 = version >= 5;
+        struct producer producer = init_producer();
+        struct weir_wire_txn_offset_commit_request request = a_request();
+        request.producer_id = producer.id;
+        request.producer_epoch = producer.epoch;
+        if (!is_version_2) {
+            /* Nobody has added the group: before version 4 there was no number for that. */
+            ck_assert_int_eq(ask_one(version, request), version < 4 ? 48 : 120);
+            add_offsets(producer);
+        }
+        ck_assert_int_eq(ask_one(version, request), 0);
+        ck_assert_int_eq(fetch_offset(true).error_code, 88);
+        ck_assert_int_eq(fetch_offset(true).committed_offset, -1);
+        ck_assert_int_eq(fetch_offset(false).error_code, 0);
+        ck_assert_int_eq(fetch_offset(false).committed_offset, before);
+        end_transaction(producer, is_version_2, _i == 0);
+        if (_i == 0) before = 5;
+        ck_assert_int_eq(stable_offset(), before);
+        request.producer_epoch = 0; /* an older producer's */
+        if (version > 0) ck_assert_int_ne(ask_one(version, request), 0);
+        ck_assert_int_eq(stable_offset(), before);
+    }
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("txn offsets");
@@ -128,6 +253,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, each_bad_partition_has_its_number);
     tcase_add_test(tests, who_may_not_is_refused);
     tcase_add_test(tests, a_generation_is_looked_at);
+    tcase_add_loop_test(tests, an_offset_moves_with_its_transaction, 0, 2);
     suite_add_tcase(suite, tests);
 }
 
