@@ -35,6 +35,7 @@ KILLS = ("sent", "offsets", "commit", "commit")  # where the copier is, each tim
 TURN = 0.1
 BETWEEN_KILLS = 3  # transactions
 ABORT_EVERY = 4
+ASK_EVERY = 2  # whether the offsets have moved, or stayed
 ALL = ",".join(str(p) for p in range(PARTITIONS))
 
 
@@ -111,6 +112,7 @@ class Scenario:
         self.fault = None
         self.random = random.Random(1)
         self.threads = []
+        self.asker = None  # for offsets, from outside
         self.polls = {}  # by reader
 
     # ---- the history ----
@@ -279,6 +281,8 @@ class Scenario:
             verb = "abort" if turn % ABORT_EVERY == 0 else "commit"
             lives = self.copy_some(driver, records, kill_at, verb)
             records = []
+            if lives and turn % ASK_EVERY == 0:
+                self.ask_committed()
             if not lives:
                 self.kill_copier(driver)
                 driver, records = self.start_copier()
@@ -358,11 +362,10 @@ class Scenario:
         self.note(lost.name, "died")
 
     def ask_committed(self):
-        asker = Consumer({"bootstrap.servers": self.options.broker, "group.id": self.group, "log_level": 0})
-        try:
-            found = asker.committed([TopicPartition(self.topic(INPUT), p) for p in range(PARTITIONS)], timeout=30)
-        finally:
-            asker.close()
+        """Librdkafka asks for what is stable: a commit is answered before its markers are written."""
+        if self.asker is None:
+            self.asker = Consumer({"bootstrap.servers": self.options.broker, "group.id": self.group, "log_level": 0})
+        found = self.asker.committed([TopicPartition(self.topic(INPUT), p) for p in range(PARTITIONS)], timeout=30)
         self.note("outside", "told", offsets={place.partition: place.offset for place in found if place.offset >= 0})
 
     def run(self):
