@@ -57,6 +57,7 @@ static void take_up(struct memory_log *memory, struct weir_fetch_request *fetch)
     if (partition != NULL) {
         fetch->leader_epoch = partition->epoch;
         fetch->high_watermark = fetch->log_end_offset = partition->end;
+        fetch->last_stable_offset = partition->end; /* there are no transactions */
         fetch->log_start_offset = partition->start;
         bool is_inside = fetch->offset >= partition->start && fetch->offset <= partition->end;
         if (!is_inside) rc = WEIR_OFFSET_OUT_OF_RANGE;
@@ -198,7 +199,7 @@ void memory_handle_describe(struct memory_log *memory, struct weir_request *aske
     memory_reply(memory, MEMORY_DESCRIBE, asked, rc);
 }
 
-/* A tail is not cut, as in a cluster. */
+/* A tail is not cut, as in a cluster; that it never will be is fine. */
 void memory_handle_cut(struct memory_log *memory, struct weir_request *asked)
 {
     struct weir_cut_request *request = (struct weir_cut_request *)asked;
@@ -207,7 +208,10 @@ void memory_handle_cut(struct memory_log *memory, struct weir_request *asked)
     if (rc == 0) rc = memory_find_partition(memory, asked, request->partition, &partition);
     if (rc == 0 && request->what == WEIR_CUT_TAIL) rc = WEIR_UNSUPPORTED;
     if (rc == 0) {
+        bool is_head =
+            request->what == WEIR_CUT_HEAD; /* else it is a promise, and nothing is cut */
         int64_t start = request->offset < 0 ? partition->end : request->offset;
+        if (!is_head) start = partition->start;
         if (start > partition->start) partition->start = start;
         while (partition->first != NULL && partition->first->next_offset <= start) {
             memory_drop_first(partition);
