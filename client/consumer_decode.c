@@ -137,8 +137,9 @@ static int read_batch(struct weir_consumer *consumer, size_t *count, struct weir
 }
 
 /* What is stored may be damaged: the partition looks, and this waits for it, so that whoever is given the
- * error finds the partition in the state that it has from now on. The error says the rest. */
-static void tell_partition(struct weir_consumer *consumer)
+ * error finds the partition in the state that it has from now on. WEIR_CORRUPT, WEIR_OFFLINE: the disk has the
+ * damage. */
+static int tell_partition(struct weir_consumer *consumer)
 {
     const struct weir_consumer_held *held = &consumer->held;
     weir_assert(held->partition != NULL);
@@ -147,9 +148,25 @@ static void tell_partition(struct weir_consumer *consumer)
         .of = {weir_text(held->partition->topic), held->partition->index},
         .offset = held->has_batch ? held->reader.header.base_offset : held->partition->position,
     };
-    if (weir_request_wait_begin(env, &report.request, NULL) < 0) return;
+    int rc = weir_request_wait_begin(env, &report.request, NULL);
+    if (rc < 0) return rc;
     weir_log_report_damage(consumer->log, &report);
-    (void)weir_request_wait(env, &report.request, NULL);
+    return weir_request_wait(env, &report.request, NULL);
+}
+
+/* What is stored is damaged: where, how, and what can be done. */
+static int say_damage(struct weir_consumer *consumer, struct weir_error *error)
+{
+    const struct weir_consumer_partition *partition = consumer->held.partition;
+    struct weir_error why = {0};
+    if (error != NULL) why = *error;
+    int rc = tell_partition(consumer);
+    if (rc != WEIR_CORRUPT && rc != WEIR_OFFLINE) return WEIR_CORRUPT;
+    return weir_error_set(error, WEIR_CORRUPT,
+                          "%s; put back what was there, or close the directory and let 'weir log "
+                          "repair %s %s/%d' show what can be kept",
+                          why.text, consumer->log->directory, partition->topic,
+                          (int)partition->index);
 }
 
 int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
@@ -172,7 +189,7 @@ int weir_consumer_decode(struct weir_consumer *consumer, size_t *count_out,
         return 0;
     }
     if (rc < 0) {
-        if (rc == WEIR_CORRUPT) tell_partition(consumer);
+        if (rc == WEIR_CORRUPT) rc = say_damage(consumer, error);
         held->in_batch = false; /* what was read of a damaged batch is not believed */
         return weir_error_wrap(error, rc, "topic '%s' partition %d, batch at or after offset %lld",
                                held->partition->topic, (int)held->partition->index,

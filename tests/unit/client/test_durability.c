@@ -304,6 +304,7 @@ START_TEST(damage_that_a_reader_finds_is_remembered)
     ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_CORRUPT);
     ck_assert_msg(strstr(error.text, "'t' partition 0") != NULL, "%s", error.text);
     ck_assert_msg(strstr(error.text, "offset 10") != NULL, "%s", error.text);
+    ck_assert_msg(strstr(error.text, "'weir log repair /data t/0'") != NULL, "%s", error.text);
     ck_assert_int_eq(describe().offline_from, 10);
     ck_assert(has_damage_file());
     ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_OFFLINE);
@@ -336,6 +337,7 @@ START_TEST(a_bit_in_memory_is_no_damage_on_the_disk)
 
     consumer = consumer_from(10);
     ck_code(weir_consumer_poll(consumer, 0, &batch, &error), WEIR_CORRUPT);
+    ck_assert_ptr_null(strstr(error.text, "repair"));
     ck_assert_int_eq(describe().offline_from, -1);
     ck_assert(!has_damage_file());
     ck_ok(weir_consumer_poll(consumer, 0, &batch, &error), &error);
