@@ -420,6 +420,7 @@ static void copy_ledger(struct transaction_world *world)
         const struct ledger_entry *entry = &world->ledger[i];
         history_note(&world->simulation->history,
                      &(struct history_event){.kind = HISTORY_SEEN,
+                                             .log = -1,
                                              .process = entry->id,
                                              .value = entry->outcome,
                                              .offset = entry->has_offset,
