@@ -328,7 +328,8 @@ static struct weir_partition *choose(struct weir_shard *shard)
             stays = plan.is_due || stays_listed(partition, &plan);
         }
         double ratio = (double)plan.dirty_bytes / (double)(plan.clean_bytes + plan.dirty_bytes + 1);
-        bool may_begin = plan.is_due && partition->closing == NULL;
+        bool may_begin = plan.is_due && partition->closing == NULL &&
+                         weir_log_cleaning_may_begin(partition->log);
         if (may_begin && ratio > best_ratio) {
             best = partition;
             best_ratio = ratio;
@@ -366,9 +367,8 @@ static int begin_due(struct weir_shard *shard, struct weir_mono now, struct weir
     struct weir_partition *partition = choose(shard);
     if (partition != NULL) {
         unlist(shard, partition);
-        (void)begin(shard, partition);
-        /* When it is through the next one has its turn. */
-        cleaner->look_at = now;
+        /* When it is through the next one has its turn. What cannot begin is listed again as it was. */
+        if (begin(shard, partition)) cleaner->look_at = now;
     }
     if (cleaner->listed != NULL && cleaner->look_at.ns < next->ns) *next = cleaner->look_at;
     return partition != NULL;

@@ -105,7 +105,7 @@ static int capture_segments(const struct weir_partition_log *log,
     return 0;
 }
 
-static bool may_begin(const struct weir_partition_log *log)
+bool weir_log_cleaning_may_begin(const struct weir_partition_log *log)
 {
     if (weir_log_is_offline(log)) return false;
     /* The mark on the disk may say "swapping" of what is done: no `.swap` may be made before another one stands. */
@@ -144,7 +144,7 @@ int weir_log_cleaning_begin(struct weir_partition_log *log,
                             struct weir_log_cleaning *cleaning, struct weir_error *error)
 {
     struct weir_cleaner_plan plan;
-    if (!may_begin(log)) return 0;
+    if (!weir_log_cleaning_may_begin(log)) return 0;
     weir_log_cleaning_look(log, options->bound_offset, options->now, &plan);
     if (plan.end <= plan.dirty_from || plan.dirty_bytes == 0) return 0;
     if (!plan.is_due && !options->is_forced) return 0;
@@ -638,7 +638,7 @@ static int swap_group(struct weir_log_cleaning *cleaning, struct weir_error *err
         cleaning->phase = WEIR_CLEANING_OVER;
         return 0;
     }
-    if (!may_begin(log)) { /* the mark could not be written once more */
+    if (!weir_log_cleaning_may_begin(log)) { /* the mark could not be written once more */
         cleaning->was_cut_off = true;
         cleaning->phase = WEIR_CLEANING_OVER;
         return 0;

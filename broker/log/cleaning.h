@@ -110,8 +110,11 @@ struct weir_log_cleaning {
 void weir_log_cleaning_look(const struct weir_partition_log *log, int64_t bound_offset,
                             struct weir_wall now, struct weir_cleaner_plan *plan_out);
 
+/** False: it is offline, or its mark is to be written first (the next append, sync or close does). Owner's thread. */
+bool weir_log_cleaning_may_begin(const struct weir_partition_log *log);
+
 /**
- * 0: nothing is to be done, or the log is offline. WEIR_END: have weir_log_cleaning_run run. Owner's thread.
+ * 0: nothing is to be done, or it may not begin. WEIR_END: have weir_log_cleaning_run run. Owner's thread.
  * Errors: WEIR_NO_MEMORY, and of a mark that is owed (log_internal.h) what writing it gives; `cleaning` is as it was.
  * WEIR_LIMIT: the log is being synced.
  */

@@ -345,6 +345,33 @@ START_TEST(internal_topics_are_compacted)
 }
 END_TEST
 
+/* On a full disk an open cannot write the mark: compaction that is due waits for it, and the thread does not spin. */
+START_TEST(what_cannot_begin_is_looked_at_later)
+{
+    engine.options.cleaner.is_on = false;
+    start();
+    fill("states", 40);
+    engine_crash(&engine, WEIR_SIM_KILL);
+    engine.options.cleaner.is_on = true;
+    int rc = WEIR_NO_SPACE;
+    for (uint64_t at = 1; at < 100 && rc < 0; at++) { /* what the open needs is written, no more */
+        struct weir_sim_fault_plan full = {
+            .fault = WEIR_SIM_FAULT_ENOSPC, .at = at, .is_sticky = true};
+        weir_sim_disk_count_reset(engine.sim, 0);
+        weir_sim_disk_plan(engine.sim, 0, full);
+        rc = engine_open(&engine);
+    }
+    ck_ok(rc, &engine.error);
+    ck_assert_int_gt(describe("states").dirty_bytes, 0);
+    weir_sim_advance_ms(engine.sim, 60000);
+    ck_assert_int_eq(compacted.count, 0);
+    weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0});
+    ck_assert_int_eq(produce("states", 0), 40);
+    weir_sim_advance_ms(engine.sim, 3000);
+    ck_assert_int_lt(count_records("states"), 20);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("compaction");
@@ -357,6 +384,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, who_waits_is_answered);
     tcase_add_test(tests, a_changelog_is_compacted_below_its_commit);
     tcase_add_test(tests, internal_topics_are_compacted);
+    tcase_add_test(tests, what_cannot_begin_is_looked_at_later);
     suite_add_tcase(suite, tests);
 }
 
