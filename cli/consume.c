@@ -31,6 +31,8 @@ static const struct cli_option options[] = {
      "json, a line per record (so it is anyway where stdout is no terminal)"},
     {0, "meta-only", CLI_FLAG, offsetof(struct consume_values, is_meta_only), NULL,
      "json: the value's size instead of the value"},
+    {0, "isolation", CLI_TEXT, offsetof(struct consume_values, isolation), "LEVEL",
+     "read_committed or read_uncommitted (default), as to transactions"},
     {0, "print-control-records", CLI_FLAG, offsetof(struct consume_values, with_control), NULL,
      "markers of transactions, too"},
     PLACE_OPTIONS(struct consume_values),
@@ -93,6 +95,7 @@ static int add_partition(struct consumption *run, int32_t partition, struct weir
     struct place_fetch_partition *added = &run->partitions[run->partition_count++];
     *added = (struct place_fetch_partition){.partition = partition};
     weir_buffer_init(&added->batches, run->arena.budget, 0);
+    weir_buffer_init(&added->aborted, run->arena.budget, 0);
     return 0;
 }
 
@@ -256,12 +259,13 @@ static int read_round(struct consumption *run, struct weir_error *error)
         .topic = run->topic,
         .partitions = run->partitions,
         .partition_count = run->active,
+        .read_committed = consume_reads_committed(run),
         .wait_ms = CONSUME_FETCH_WAIT_MS,
         .size_max = CONSUME_FETCH_SIZE_MAX,
     };
     int rc = run->place->ops->fetch(run->place, &fetch, error);
     for (size_t i = 0; rc == 0 && i < run->active; i++) {
-        rc = consume_print_batches(run, &run->partitions[i], run->readers[i].to, error);
+        rc = consume_print_batches(run, &run->partitions[i], &run->readers[i], error);
     }
     consume_flush(run);
     return rc;
@@ -298,6 +302,7 @@ static int consume(struct consumption *run)
     if (rc == 0) rc = read_all(run, &error);
     for (size_t i = 0; i < run->partition_count; i++) {
         weir_buffer_close(&run->partitions[i].batches);
+        weir_buffer_close(&run->partitions[i].aborted);
     }
     return rc < 0 ? say_failure(&error, NULL) : say_flush();
 }
@@ -336,6 +341,10 @@ static int check_values(struct consumption *run, const struct cli_command *comma
     if (run->values->is_lines && !run->is_json) {
         return say_usage(command->name, "--json has a format of its own: leave out --format");
     }
+    if (!consume_reads_committed(run) && strcmp(run->values->isolation, "read_uncommitted") != 0) {
+        return say_usage(command->name, "--isolation '%s': read_committed or read_uncommitted",
+                         run->values->isolation);
+    }
     (void)clock_gettime(CLOCK_REALTIME, &now);
     int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     int rc = offset_range_parse(run->values->offset, now_ms, &run->range, &error);
@@ -348,8 +357,10 @@ static int check_values(struct consumption *run, const struct cli_command *comma
 
 static int run_command(struct cli *cli, const struct cli_command *command, int argc, char **argv)
 {
-    struct consume_values values = {
-        .offset = "start", .format = "json", .is_pretty = isatty(STDOUT_FILENO)};
+    struct consume_values values = {.offset = "start",
+                                    .format = "json",
+                                    .isolation = "read_uncommitted",
+                                    .is_pretty = isatty(STDOUT_FILENO)};
     struct cli_operands operands;
     int exit_code;
     if (cli_options_parse(command, argc, argv, &values, &operands, &exit_code) != 0) {

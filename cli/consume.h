@@ -22,7 +22,8 @@ struct consume_values {
     bool is_lines;
     bool is_meta_only;
     bool with_control;
-    const char *group; /* NULL: as nobody, from --offset on */
+    const char *isolation; /* "read_committed" or "read_uncommitted" */
+    const char *group;     /* NULL: as nobody, from --offset on */
 };
 
 /* One partition that is being read. */
@@ -65,9 +66,12 @@ enum { CONSUME_FETCH_WAIT_MS = 5000, CONSUME_FETCH_SIZE_MAX = 4 << 20 };
 void consume_find_types(struct consumption *run, struct place_topic *topic);
 /** All that was asked for (--num) is printed. */
 bool consume_has_enough(const struct consumption *run);
-/** Print what came of one partition, up to `to`; its offset moves behind what was printed. */
+/** Print what came of one partition, up to the reader's `to`; its offset moves behind what was printed. Who stops at
+ * the end stops before what is open, if it reads committed: `to` is moved there. */
 int consume_print_batches(struct consumption *run, struct place_fetch_partition *partition,
-                          int64_t to, struct weir_error *error);
+                          struct consume_reader *reader, struct weir_error *error);
+/** Of records that are committed, by --isolation. */
+bool consume_reads_committed(const struct consumption *run);
 /** What was printed is with the reader of stdout. */
 void consume_flush(struct consumption *run);
 

@@ -238,6 +238,7 @@ static int add(struct member *member, int32_t partition, const struct place_offs
     size_t at = run->active++;
     run->partitions[at] = (struct place_fetch_partition){.partition = partition, .offset = offset};
     weir_buffer_init(&run->partitions[at].batches, run->arena.budget, 0);
+    weir_buffer_init(&run->partitions[at].aborted, run->arena.budget, 0);
     run->readers[at] = (struct consume_reader){.to = ends ? end : INT64_MAX};
     member->committed[at] = is_there ? committed : -1;
     return 0;
@@ -271,6 +272,7 @@ static void let_go(struct member *member)
         }
         size_t last = --run->active;
         weir_buffer_close(&run->partitions[i].batches);
+        weir_buffer_close(&run->partitions[i].aborted);
         run->partitions[i] = run->partitions[last];
         run->readers[i] = run->readers[last];
         member->committed[i] = member->committed[last];
@@ -361,12 +363,13 @@ static int read_round(struct member *member, size_t count, struct weir_error *er
         .topic = run->topic,
         .partitions = run->partitions,
         .partition_count = count,
+        .read_committed = consume_reads_committed(run),
         .wait_ms = (int32_t)wait_ms(member),
         .size_max = CONSUME_FETCH_SIZE_MAX,
     };
     int rc = run->place->ops->fetch(run->place, &fetch, error);
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = consume_print_batches(run, &run->partitions[i], run->readers[i].to, error);
+        rc = consume_print_batches(run, &run->partitions[i], &run->readers[i], error);
     }
     consume_flush(run);
     return rc;
@@ -454,6 +457,7 @@ int consume_as_member(struct consumption *run, const struct place_topic *topic,
     rc = leave(&member, rc, error);
     for (size_t i = 0; i < run->active; i++) {
         weir_buffer_close(&run->partitions[i].batches);
+        weir_buffer_close(&run->partitions[i].aborted);
     }
     weir_free(run->partitions);
     weir_free(run->readers);

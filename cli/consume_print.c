@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/say.h"
 #include "wire/record_batch_reader.h"
+#include "wire/request/committed_filter.h"
 
 enum { OUTPUT_SIZE = 64 * 1024 };
 
@@ -115,10 +116,44 @@ static void report_damage(struct consumption *run, const struct place_fetch_part
     ops->report_damage(run->place, run->topic, partition->partition, partition->offset);
 }
 
+bool consume_reads_committed(const struct consumption *run)
+{
+    return strcmp(run->values->isolation, "read_committed") == 0;
+}
+
+/* 0: its records are printed. WEIR_END: it is passed over. */
+static int admit(const struct consumption *run, struct weir_committed_filter *filter,
+                 struct weir_batch_reader *reader, struct weir_error *error)
+{
+    int rc = weir_committed_filter_admit(filter, reader, error);
+    bool shows = run->values->with_control && weir_batch_is_control(&reader->header);
+    return rc == WEIR_END && shows ? 0 : rc;
+}
+
+/* Who stops at the end stops before a transaction that is open: what lies behind it is not decided. */
+static void end_at_open(const struct consumption *run,
+                        const struct place_fetch_partition *partition,
+                        struct consume_reader *reader)
+{
+    bool ends = run->values->ends_at_end || run->place->is_alone;
+    bool is_there = partition->offset >= partition->last_stable_offset;
+    if (ends && is_there && consume_reads_committed(run) && partition->batches.size == 0) {
+        reader->to = partition->offset;
+    }
+}
+
 /* All whole batches that came of one partition. */
 int consume_print_batches(struct consumption *run, struct place_fetch_partition *partition,
-                          int64_t to, struct weir_error *error)
+                          struct consume_reader *until, struct weir_error *error)
 {
+    int64_t to = until->to;
+    struct weir_committed_filter filter;
+    bool has_list = consume_reads_committed(run);
+    weir_committed_filter_begin(
+        &filter,
+        has_list ? (struct weir_aborted_transaction *)(void *)partition->aborted.data : NULL,
+        has_list ? partition->aborted.size / sizeof(struct weir_aborted_transaction) : 0);
+    end_at_open(run, partition, until);
     struct weir_batch_reader reader = {.rest = weir_buffer_slice(&partition->batches),
                                        .plain = &run->plain,
                                        .arena = &run->headers};
@@ -126,9 +161,8 @@ int consume_print_batches(struct consumption *run, struct place_fetch_partition 
         int rc = weir_batch_reader_next(&reader, error);
         /* The last one may be cut off by the size of the answer: it comes again. */
         if (rc == WEIR_END || rc == WEIR_TRUNCATED) break;
-        if (rc == 0 && (!weir_batch_is_control(&reader.header) || run->values->with_control)) {
-            rc = print_batch(run, partition, &reader, to, error);
-        }
+        if (rc == 0) rc = admit(run, &filter, &reader, error);
+        if (rc == 0) rc = print_batch(run, partition, &reader, to, error);
         if (rc == WEIR_CORRUPT) report_damage(run, partition);
         if (rc < 0) {
             return weir_error_wrap(error, rc, "read '%s' partition %d from offset %lld", run->topic,

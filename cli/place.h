@@ -111,6 +111,7 @@ struct place_fetch_partition {
     int32_t partition;
     int64_t offset;
     struct weir_buffer batches; /* initialised by the caller, filled */
+    struct weir_buffer aborted; /* likewise, where it reads committed: weir_aborted_transaction's */
     int64_t log_start_offset;   /* given */
     int64_t last_stable_offset;
     int64_t high_watermark;
@@ -120,7 +121,8 @@ struct place_fetch {
     const char *topic;
     struct place_fetch_partition *partitions;
     size_t partition_count;
-    int32_t wait_ms; /* for the first byte of any */
+    bool read_committed; /* up to the last stable offset, and told what was aborted */
+    int32_t wait_ms;     /* for the first byte of any */
     int32_t size_max;
 };
 

@@ -344,6 +344,7 @@ static int fetch_partition(struct place *place, const struct place_fetch *fetch,
         .offset = partition->offset,
         .size_max = (size_t)fetch->size_max,
         .deadline = WEIR_MONO_NEVER,
+        .read_committed = fetch->read_committed,
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) return rc;
@@ -355,16 +356,22 @@ static int fetch_partition(struct place *place, const struct place_fetch *fetch,
         weir_buffer_append(&partition->batches, bytes.data, bytes.size);
     }
     weir_log_batches_release(&request.batches);
-    if (rc == 0 && partition->batches.failed) {
-        rc = cli_no_memory(error);
+    bool has_aborted = rc == 0 && fetch->read_committed;
+    if (fetch->read_committed) weir_buffer_reset(&partition->aborted);
+    if (has_aborted) {
+        weir_buffer_append(&partition->aborted, request.aborted,
+                           request.aborted_count * sizeof *request.aborted);
     }
+    weir_free(request.aborted);
+    bool has_failed = partition->batches.failed || (has_aborted && partition->aborted.failed);
+    if (rc == 0 && has_failed) rc = cli_no_memory(error);
     if (rc < 0) {
         return weir_error_wrap(error, rc, "read '%s' partition %d at offset %lld", fetch->topic,
                                (int)partition->partition, (long long)partition->offset);
     }
     partition->log_start_offset = request.log_start_offset;
     partition->high_watermark = request.high_watermark;
-    partition->last_stable_offset = request.high_watermark;
+    partition->last_stable_offset = request.last_stable_offset;
     return 0;
 }
 

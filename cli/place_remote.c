@@ -200,6 +200,14 @@ static int read_partition(const struct place_fetch *fetch,
                                (int)partition->partition, (long long)partition->offset);
     }
     weir_buffer_append(&partition->batches, data->records.data, data->records.size);
+    for (size_t i = 0; fetch->read_committed && i < data->aborted_transactions_count; i++) {
+        struct weir_aborted_transaction aborted = {
+            .producer_id = data->aborted_transactions[i].producer_id,
+            .first_offset = data->aborted_transactions[i].first_offset,
+        };
+        weir_buffer_append(&partition->aborted, &aborted, sizeof aborted);
+        if (partition->aborted.failed) return cli_no_memory(error);
+    }
     partition->log_start_offset = data->log_start_offset;
     partition->last_stable_offset = data->last_stable_offset;
     partition->high_watermark = data->high_watermark;
@@ -244,6 +252,7 @@ static int ask_fetch(struct remote *remote, struct place_fetch *fetch,
     request.max_wait_ms = fetch->wait_ms;
     request.min_bytes = 1;
     request.max_bytes = fetch->size_max;
+    request.isolation_level = fetch->read_committed ? 1 : 0;
     request.session_epoch = -1; /* no session: what is read changes from round to round */
     request.topics = &topic;
     request.topics_count = 1;
@@ -273,6 +282,7 @@ static int remote_fetch(struct place *place, struct place_fetch *fetch, struct w
             .high_watermark = INT64_MAX,
         };
         weir_buffer_reset(&fetch->partitions[i].batches);
+        if (fetch->read_committed) weir_buffer_reset(&fetch->partitions[i].aborted);
     }
     int rc = ask_fetch(remote, fetch, partitions, error);
     weir_free(partitions);
