@@ -74,6 +74,7 @@ class Judge:
         self.transactions = {}  # by number
         self.senders = {}  # (topic, number): transaction
         self.current = {}  # member: transaction
+        self.open = set()  # transactions
         self.fenced = set()  # members
         self.time = 0  # lines so far
         self.sent_at, self.acknowledged_at = {}, {}  # (topic, number): time
@@ -92,7 +93,9 @@ class Judge:
 
     def on_begin(self, member, line):
         number = line["transaction"]
-        self.transactions[number] = self.current[member] = Transaction(number, member)
+        transaction = Transaction(number, member)
+        self.transactions[number] = self.current[member] = transaction
+        self.open.add(transaction)
 
     def on_sends(self, member, line):
         transaction = self.transactions[line["transaction"]]
@@ -118,7 +121,7 @@ class Judge:
     def on_commits(self, member, line):
         transaction = self.transactions[line["transaction"]]
         if member not in self.fenced:
-            transaction.state = COMMITTING
+            self.move(transaction, COMMITTING)
 
     def on_committed(self, member, line):
         transaction = self.transactions[line["transaction"]]
@@ -127,7 +130,7 @@ class Judge:
         self.settle(transaction, COMMITTED)
 
     def on_aborts(self, member, line):
-        self.transactions[line["transaction"]].state = ABORTING
+        self.move(self.transactions[line["transaction"]], ABORTING)
 
     def on_aborted(self, member, line):
         self.settle(self.transactions[line["transaction"]], ABORTED)
@@ -146,16 +149,20 @@ class Judge:
 
     def leave_behind(self, transaction):
         if transaction.state == COMMITTING:
-            transaction.state = UNKNOWN
+            self.move(transaction, UNKNOWN)
         elif transaction.state in (OPEN, ABORTING):
             self.settle(transaction, ABORTED)
+
+    def move(self, transaction, state):
+        transaction.state = state
+        self.open.discard(transaction)
 
     def settle(self, transaction, state):
         if state == ABORTED:
             for name, reader in self.readers.items():
                 if reader.isolation == "read_committed" and not reader.seen.isdisjoint(transaction.records):
                     raise Fault("aborted-read", f"{name} has read of {transaction}, and that came to nothing")
-        transaction.state = state
+        self.move(transaction, state)
         if state == COMMITTED and transaction.offsets is not None:
             self.offsets.update(transaction.offsets)
 
@@ -215,9 +222,7 @@ class Judge:
             raise Fault("uncommitted-read", f"{where}, of {transaction}")
         if transaction.state in (ABORTED, ABORTING):
             raise Fault("aborted-read", f"{where}, of {transaction}")
-        for other in self.transactions.values():
-            if other.state != OPEN:
-                continue
+        for other in self.open:
             for record, partition in other.records.items():
                 place = self.places.get(record)
                 if (record[0], partition) == log and place is not None and place[1] < offset:
