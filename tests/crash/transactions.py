@@ -31,6 +31,7 @@ from judge import INPUT, Fault  # noqa: E402
 from rounds import Failure  # noqa: E402
 
 ROUND_TIMEOUT = 60
+READ_TIMEOUT = 600  # of everything, after all rounds
 STEPS = ("/__transaction_state-", "/__transaction_state-", "/__consumer_offsets-", "-input-", "-output-")
 STEP_MAX = 40  # calls into a life, at most
 STEP_TIMEOUT = 10  # for it to come there; then it is killed
@@ -174,7 +175,7 @@ class Workload(scenario.Scenario):
         for role in WRITERS:  # what was left open is ended by who has the id now
             self.writer(role + ".last", role).kill()
         self.transaction(last)
-        self.wait(f"{self.name}: all that was committed is copied", self.is_all_copied)
+        self.wait(f"{self.name}: all that was committed is copied", self.is_all_copied, READ_TIMEOUT)
         self.is_copied = True
         self.threads[len(WRITERS)].join(scenario.STEP_TIMEOUT)
         self.writer("copier.last", "copier").kill()
@@ -185,7 +186,7 @@ class Workload(scenario.Scenario):
             self.start(self.read_on, name, isolation)
         for name in ("rc.1", "ru.1", "rc.2", "ru.2"):
             self.wait(f"{self.name}: {name} has read all", lambda name=name: name in self.judge.readers
-                      and self.judge.readers[name].seen.issuperset(closing.records))
+                      and self.judge.readers[name].seen.issuperset(closing.records), READ_TIMEOUT)
         self.is_over = True
         for thread in self.threads:
             thread.join(scenario.STEP_TIMEOUT)

@@ -136,8 +136,8 @@ class Scenario:
         self.threads.append(thread)
         return thread
 
-    def wait(self, what, is_so):
-        deadline = time.monotonic() + STEP_TIMEOUT
+    def wait(self, what, is_so, timeout=STEP_TIMEOUT):
+        deadline = time.monotonic() + timeout
         while True:
             if self.fault:
                 raise self.fault
@@ -145,7 +145,7 @@ class Scenario:
                 if is_so():
                     break
             if time.monotonic() > deadline:
-                raise Fault("stuck", f"after {STEP_TIMEOUT} s still not: {what}; {self.judge.summary()}")
+                raise Fault("stuck", f"after {timeout} s still not: {what}; {self.judge.summary()}")
             time.sleep(0.02)
         print(f"ok - {what}", flush=True)
 
