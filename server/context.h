@@ -35,6 +35,7 @@ enum weir_acl_operation {
     WEIR_ACL_DESCRIBE,
     WEIR_ACL_DESCRIBE_CONFIGS,
     WEIR_ACL_ALTER_CONFIGS,
+    WEIR_ACL_CLUSTER_ACTION,
     WEIR_ACL_IDEMPOTENT_WRITE,
 };
 enum weir_acl_resource {

@@ -15,6 +15,7 @@ static const struct operation_row rows[] = {
     {WEIR_ACL_DELETE, 6, true, false, true},
     {WEIR_ACL_ALTER, 7, true, true, false},
     {WEIR_ACL_DESCRIBE, 8, true, true, true},
+    {WEIR_ACL_CLUSTER_ACTION, 9, false, true, false},
     {WEIR_ACL_DESCRIBE_CONFIGS, 10, true, true, false},
     {WEIR_ACL_ALTER_CONFIGS, 11, true, true, false},
     {WEIR_ACL_IDEMPOTENT_WRITE, 12, false, true, false},

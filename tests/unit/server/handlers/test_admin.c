@@ -62,7 +62,7 @@ START_TEST(the_cluster_is_one_broker)
                                    weir_text(weir_broker_cluster_id(stage.engine.broker))));
         ck_assert_int_eq(response.cluster_authorized_operations, INT32_MIN);
         response = describe_cluster(version, 1, true);
-        ck_assert_int_eq(response.cluster_authorized_operations, 0x1da0);
+        ck_assert_int_eq(response.cluster_authorized_operations, 0x1fa0);
     }
 }
 END_TEST

@@ -316,7 +316,7 @@ START_TEST(operations_are_shown_to_who_asks)
                     &weir_wire_metadata_response_type, &response);
         ck_assert_int_eq(response.topics[0].topic_authorized_operations, 0xdf8);
         ck_assert_int_eq(response.cluster_authorized_operations,
-                         version <= 10 ? 0x1da0 : INT32_MIN);
+                         version <= 10 ? 0x1fa0 : INT32_MIN);
     }
 }
 END_TEST
