@@ -83,10 +83,11 @@ struct weir_partition {
     struct weir_request *cut;
     bool waits_for_roll; /* the first in line does: it is not to wait for another */
     int64_t trim_offset;
-    int64_t never_cut_below; /* as its owner has said; -1: it has not */
+    int64_t never_cut_below;               /* as its owner has said; -1: it has not */
     struct weir_partition *cleanable_next; /* in its shard's list of those to be looked at */
     bool is_cleanable;                     /* it is in there */
-    bool has_slice;                        /* a worker writes in its folder (partition_cleaning.h) */
+    struct weir_mono cleanable_from;       /* not before, by itself: its last pass got nowhere */
+    bool has_slice; /* a worker writes in its folder (partition_cleaning.h) */
     struct weir_partition_closing *closing; /* told when it is closed */
 
     struct weir_work work;

@@ -21,7 +21,8 @@
  *
  * Who is due is found among those that have changed: a partition is listed when its log has another segment, its topic
  * other settings or its owner another bound, and leaves the list when it is looked at and nothing but another change can make it
- * due. So partitions that never need compaction cost nothing, however many they are.
+ * due. So partitions that never need compaction cost nothing, however many they are. One whose pass got nowhere (an error, a
+ * transaction that ends behind what is sealed) waits for log.cleaner.backoff.ms before it may be chosen again.
  *
  * A changelog of a job may be cut back to its last commit, after a crash. What lies above that must not replace what
  * lies below: of a topic that belongs to an application of Weir's nothing is compacted from the end on that its job has said
@@ -129,6 +130,15 @@ static void answer(struct weir_shard_cleaner *cleaner, int rc, const struct weir
     weir_request_reply(&request->request, rc);
 }
 
+/* Something took the place of something, or is known to be clean. */
+static bool got_somewhere(const struct weir_shard_cleaner *cleaner, int rc)
+{
+    const struct weir_log_cleaning *cleaning = &cleaner->cleaning;
+    if (rc < 0 || !cleaner->has_begun) return false;
+    return cleaning->counts.segments_after > 0 ||
+           (!cleaning->was_cut_off && cleaning->clean_offset > 0);
+}
+
 /* The pass is over, whatever came of it; the partition is open, or being closed. */
 static void finish(struct weir_shard *shard, int rc, const struct weir_error *error)
 {
@@ -138,6 +148,11 @@ static void finish(struct weir_shard *shard, int rc, const struct weir_error *er
         say_failed(partition, error);
     } else if (cleaner->has_begun) {
         say_compacted(partition, &cleaner->cleaning);
+    }
+    /* Most dirty as before, it would be the next again, and no other would ever have a turn. */
+    if (!got_somewhere(cleaner, rc)) {
+        partition->cleanable_from =
+            weir_mono_after_ms(weir_mono_now(shard->env), settings_of(shard)->backoff_ms);
     }
     /* What a full table, a cut or a bound has left over is looked at again. */
     if (partition->closing == NULL) weir_partition_note_cleanable(partition);
@@ -311,7 +326,7 @@ static bool stays_listed(const struct weir_partition *partition,
 }
 
 /* The one with most to gain of those that are due (Kafka's order). Who cannot become due by itself leaves the list. */
-static struct weir_partition *choose(struct weir_shard *shard)
+static struct weir_partition *choose(struct weir_shard *shard, struct weir_mono mono)
 {
     struct weir_partition **at = &shard->cleaner.listed;
     struct weir_partition *best = NULL;
@@ -321,14 +336,18 @@ static struct weir_partition *choose(struct weir_shard *shard)
         struct weir_partition *partition = *at;
         struct weir_cleaner_plan plan = {0};
         bool stays = true;
+        bool is_open = partition->state == WEIR_PARTITION_OPEN;
         if (!is_compacted(partition)) {
             stays = false;
-        } else if (partition->state == WEIR_PARTITION_OPEN) {
+        } else if (is_open && weir_partition_log_check_online(partition->log, NULL) < 0) {
+            stays = false; /* until it is opened again */
+        } else if (is_open) {
             weir_log_cleaning_look(partition->log, bound_of(partition), now, &plan);
             stays = plan.is_due || stays_listed(partition, &plan);
         }
         double ratio = (double)plan.dirty_bytes / (double)(plan.clean_bytes + plan.dirty_bytes + 1);
         bool may_begin = plan.is_due && partition->closing == NULL &&
+                         mono.ns >= partition->cleanable_from.ns &&
                          weir_log_cleaning_may_begin(partition->log);
         if (may_begin && ratio > best_ratio) {
             best = partition;
@@ -364,7 +383,7 @@ static int begin_due(struct weir_shard *shard, struct weir_mono now, struct weir
         return 0;
     }
     cleaner->look_at = weir_mono_after_ms(now, settings_of(shard)->backoff_ms);
-    struct weir_partition *partition = choose(shard);
+    struct weir_partition *partition = choose(shard, now);
     if (partition != NULL) {
         unlist(shard, partition);
         /* When it is through the next one has its turn. What cannot begin is listed again as it was. */
