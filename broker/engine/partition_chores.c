@@ -63,11 +63,6 @@ void weir_partition_retain(struct weir_partition *partition)
  */
 static int roll_job(struct weir_partition *partition)
 {
-    /* Where a sync of the whole file system has failed this log's own may not say so any more. While both are on
-     * their way it does: the system tells each handle that was open of what could not be written. */
-    if (atomic_load(&partition->shard->engine->serving.is_offline)) {
-        return weir_error_set(&partition->job_error, WEIR_OFFLINE, "a sync of its disk has failed");
-    }
     return weir_partition_log_roll(partition->log, &partition->job_error);
 }
 

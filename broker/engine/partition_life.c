@@ -117,10 +117,23 @@ static struct weir_partition *partition_of(struct weir_work *work)
     return (struct weir_partition *)((char *)work - offsetof(struct weir_partition, work));
 }
 
+/*
+ * Where a sync of the whole file system has failed this log's own may not say so any more, and what it wrote about the log
+ * would vouch for what is not there. While both are on their way it does: the system tells each handle that was open of what
+ * could not be written.
+ */
+static int check_disk(struct weir_partition *partition)
+{
+    bool is_served = partition->state == WEIR_PARTITION_WORKING;
+    if (!is_served || !atomic_load(&partition->shard->engine->serving.is_offline)) return 0;
+    return weir_error_set(&partition->job_error, WEIR_OFFLINE, "a sync of its disk has failed");
+}
+
 static void run_job(struct weir_work *work)
 {
     struct weir_partition *partition = partition_of(work);
-    partition->job_rc = partition->job(partition);
+    partition->job_rc = check_disk(partition);
+    if (partition->job_rc == 0) partition->job_rc = partition->job(partition);
 }
 
 static void job_is_done(struct weir_message *message)

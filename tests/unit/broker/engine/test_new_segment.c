@@ -2,6 +2,7 @@
  * A new segment takes four syncs. A worker makes them while the partition's requests wait in line, and not its
  * shard, whose other partitions would wait as well.
  */
+#include "base/error.h"
 #include "broker/broker_internal.h"
 #include "broker/engine/partition.h"
 #include "broker/engine/shard.h"
@@ -10,15 +11,17 @@
 /* A record of one byte is a batch of 69. */
 enum { RECORDS = 6 };
 
-static void begin_at(struct engine *engine, const char *flush_policy, uint64_t seed)
+static void begin_with(struct engine *engine, const char *flush_policy, const char *cleanup_policy,
+                       uint64_t seed)
 {
     struct weir_config_entry configs[] = {{.key = "segment.bytes", .value = "150"},
-                                          {.key = "flush.policy", .value = flush_policy}};
+                                          {.key = "flush.policy", .value = flush_policy},
+                                          {.key = "cleanup.policy", .value = cleanup_policy}};
     struct weir_topic_request create = {.operation = WEIR_TOPIC_CREATE,
                                         .topic = weir_text("clicks"),
                                         .partition_count = 1,
                                         .configs = configs,
-                                        .config_count = 2};
+                                        .config_count = 3};
     engine_init(engine, seed);
     ck_ok(engine_open(engine), &engine->error);
     ck_ok(engine_topic(engine, &create), &engine->error);
@@ -26,7 +29,7 @@ static void begin_at(struct engine *engine, const char *flush_policy, uint64_t s
 
 static void begin(struct engine *engine, const char *flush_policy)
 {
-    begin_at(engine, flush_policy, 1);
+    begin_with(engine, flush_policy, "delete", 1);
 }
 
 static void end(struct engine *engine)
@@ -224,7 +227,7 @@ static int64_t fail_beside_it(struct engine *engine, uint64_t at)
 START_TEST(a_sync_that_fails_beside_it_is_not_missed)
 {
     struct engine engine;
-    begin_at(&engine, "group", (uint64_t)_i % SEEDS + 1);
+    begin_with(&engine, "group", "delete", (uint64_t)_i % SEEDS + 1);
     create_busy(&engine);
     ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
     int64_t acknowledged = fail_beside_it(&engine, (uint64_t)_i / SEEDS + 1);
@@ -237,6 +240,29 @@ START_TEST(a_sync_that_fails_beside_it_is_not_missed)
 }
 END_TEST
 
+/* Compaction that is asked for ends the segment first. The log is with the worker for that when another's sync of the whole
+ * file system fails: neither the segment's end nor any other work with a log syncs anything behind it. */
+START_TEST(nothing_works_behind_a_sync_that_failed)
+{
+    struct engine engine;
+    struct weir_error why = {0};
+    struct weir_compact_request compact = {.of = {weir_text("clicks"), 0}};
+    begin_with(&engine, "group", "compact", 1);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_ok(weir_broker_wait_begin(engine.broker, &compact.request, NULL), NULL);
+    weir_broker_compact(engine.broker, &compact);
+    while (!is_working(&engine))
+        ck_assert(weir_sim_step(engine.sim));
+    (void)weir_error_set(&why, WEIR_IO, "a sync of the file system");
+    weir_serving_go_offline(&engine.broker->engine.serving, &why);
+    ck_assert_int_eq(weir_broker_wait(engine.broker, &compact.request, NULL), WEIR_OFFLINE);
+    engine_crash(&engine, WEIR_SIM_POWER);
+    ck_ok(engine_open(&engine), &engine.error);
+    check_records(&engine, 1, 1);
+    end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("new segment");
@@ -245,6 +271,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_flush_holds_it_back);
     tcase_add_test(tests, a_full_disk_keeps_it_from_beginning);
     tcase_add_loop_test(tests, a_sync_that_fails_beside_it_is_not_missed, 0, SEEDS * OPERATIONS);
+    tcase_add_test(tests, nothing_works_behind_a_sync_that_failed);
     suite_add_tcase(suite, tests);
 }
 
