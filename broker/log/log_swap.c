@@ -86,6 +86,16 @@ static struct weir_segment **make_table(struct weir_partition_log *log,
     return table;
 }
 
+/* Where those begin that it replaces: their files' names. */
+static int64_t *list_bases(struct weir_partition_log *log, const struct weir_log_swap *swap)
+{
+    int64_t *bases = weir_alloc(log->budget, swap->count * sizeof *bases);
+    for (size_t i = 0; bases != NULL && i < swap->count; i++) {
+        bases[i] = log->segments[swap->first + i]->facts.base_offset;
+    }
+    return bases;
+}
+
 /* The mark speaks of the new table; in memory the old one stays until the files follow. */
 static int order(struct weir_partition_log *log, struct weir_segment **table, size_t count,
                  struct weir_error *error)
@@ -126,17 +136,15 @@ static int remove_replaced(struct weir_partition_log *log, const int64_t *bases,
 /* The mark has ordered it: from here on there is no way back but forward, and where that is closed the next open goes
  * it. */
 static int perform(struct weir_partition_log *log, const struct weir_log_swap *swap,
-                   struct weir_segment **table, struct weir_file *folder, struct weir_error *error)
+                   struct weir_segment **table, const int64_t *bases, struct weir_file *folder,
+                   struct weir_error *error)
 {
     size_t count = log->segment_count - swap->count + 1;
     struct weir_segment *segment = table[swap->first];
     struct weir_error why = {0};
-    int64_t *bases = weir_alloc(log->budget, swap->count * sizeof *bases);
-    int rc = bases != NULL ? 0 : WEIR_NO_MEMORY;
-    if (rc == 0) rc = rename_all(log->env, log->path, swap->facts.base_offset, &why);
+    int rc = rename_all(log->env, log->path, swap->facts.base_offset, &why);
     if (rc == 0) {
         for (size_t i = 0; i < swap->count; i++) {
-            bases[i] = log->segments[swap->first + i]->facts.base_offset;
             weir_segment_unref(log->segments[swap->first + i]);
         }
         take_over(log, table, count);
@@ -145,7 +153,6 @@ static int perform(struct weir_partition_log *log, const struct weir_log_swap *s
         weir_free(table);
         weir_segment_unref(segment);
     }
-    weir_free(bases);
     if (rc == 0) {
         segment->facts.is_swapping = false;
         return 0;
@@ -168,7 +175,8 @@ int weir_log_swap_segments(struct weir_partition_log *log, const struct weir_log
     int rc = weir_log_sync_data(log, error);
     if (rc < 0) return rc;
     struct weir_segment *segment = make_segment(log, swap);
-    if (segment != NULL) table = make_table(log, swap, segment);
+    int64_t *bases = segment != NULL ? list_bases(log, swap) : NULL;
+    if (bases != NULL) table = make_table(log, swap, segment);
     rc = table != NULL ? weir_directory_open(log->env, log->path, &folder, error)
                        : weir_error_set(error, WEIR_NO_MEMORY, "no memory for a segment");
     if (rc == 0) {
@@ -177,12 +185,14 @@ int weir_log_swap_segments(struct weir_partition_log *log, const struct weir_log
         if (rc < 0) log->clean_offset = old_clean;
     }
     if (rc < 0) {
+        weir_free(bases);
         weir_free(table);
         weir_segment_unref(segment);
         weir_file_close(folder);
         return weir_error_wrap(error, rc, "log '%s': compaction", log->path);
     }
-    rc = perform(log, swap, table, folder, error);
+    rc = perform(log, swap, table, bases, folder, error);
+    weir_free(bases);
     weir_file_close(folder);
     if (rc == 0) {
         rc = weir_log_write_mark(log, WEIR_MARK_PLAIN, error);

@@ -325,6 +325,42 @@ START_TEST(a_table_that_is_too_small_is_told)
 }
 END_TEST
 
+/* The allocation with this number fails in a pass over three segments. False: it has fewer. */
+static bool clean_without_memory(uint64_t number)
+{
+    for (int i = 0; i < 3; i++) {
+        append((const int[]){1, 2, 1}, 3, 0);
+        seal();
+    }
+    log_->test.env->heap->fail_at = number; /* counts down to 0 */
+    int rc = keyed_clean(log_, &(struct keyed_pass){0}, NULL);
+    bool was_hit = log_->test.env->heap->fail_at == 0;
+    log_->test.env->heap->fail_at = 0;
+    if (rc < 0) ck_code(rc, WEIR_NO_MEMORY);
+    if (!was_hit) ck_ok(rc, &log_->test.error);
+    ck_assert_int_eq(weir_partition_log_check_online(log_->test.log, NULL), 0);
+    keyed_expect_same(log_);
+    append_one(3, false);
+    seal();
+    (void)clean();
+    keyed_expect_same(log_);
+    reopen();
+    return was_hit;
+}
+
+/* Wherever memory is short the log goes on, whole, and a later pass does what that one has not. */
+START_TEST(memory_may_be_short_anywhere)
+{
+    uint64_t number = 1;
+    while (clean_without_memory(number)) {
+        tear_down();
+        set_up();
+        number++;
+    }
+    ck_assert_uint_gt(number, 20);
+}
+END_TEST
+
 /* Small segments become one, with one mark for it. */
 START_TEST(small_segments_become_one)
 {
@@ -584,6 +620,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, lag_and_ratio_decide);
     tcase_add_test(tests, a_small_table_takes_several_passes);
     tcase_add_test(tests, a_table_that_is_too_small_is_told);
+    tcase_add_test(tests, memory_may_be_short_anywhere);
     tcase_add_test(tests, small_segments_become_one);
     tcase_add_test(tests, the_last_batch_of_a_producer_stays);
     tcase_add_test(tests, appends_go_on_beside_it);
