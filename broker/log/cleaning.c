@@ -569,6 +569,7 @@ static int end_failed(struct weir_log_cleaning *cleaning, struct weir_error *err
         weir_log_say_remedy(log, &cleaning->error);
     } else if (cleaning->damaged_offset >= 0) {
         weir_log_take_offline(log, cleaning->damaged_offset, cleaning->error.text);
+        rc = weir_log_refuse(log, &cleaning->error); /* one place of a disk is not all of it */
     }
     if (error != NULL) {
         *error = cleaning->error;

@@ -125,8 +125,8 @@ int weir_log_cleaning_begin(struct weir_partition_log *log,
  * Any one thread. */
 int weir_log_cleaning_run(struct weir_log_cleaning *cleaning, int64_t bytes_max);
 /** Put in place what was written. WEIR_END: run again. 0: it is over. No sync may be under way; blocks.
- * Errors: those of run, WEIR_CORRUPT: what was read is damaged, and the log offline from there; a failed swap. It is
- * over then. The log's owner. */
+ * Errors: those of run, WEIR_CORRUPT: what was read is damaged, WEIR_OFFLINE: it cannot be read, and the log is offline
+ * from there; a failed swap. It is over then. The log's owner. */
 int weir_log_cleaning_end(struct weir_log_cleaning *cleaning, struct weir_error *error);
 /** Instead of run and end: remove what has been written, at any point. Any thread; then close. */
 void weir_log_cleaning_give_up(struct weir_log_cleaning *cleaning);

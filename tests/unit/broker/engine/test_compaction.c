@@ -382,6 +382,24 @@ START_TEST(what_cannot_begin_is_looked_at_later)
 }
 END_TEST
 
+/* What cannot be read takes its partition offline, as with any reader, and not the directory. */
+START_TEST(what_cannot_be_read_is_one_partitions)
+{
+    struct weir_compact_request request;
+    engine.options.cleaner.is_on = false;
+    start();
+    create("orders", "delete");
+    fill("states", 40);
+    weir_sim_disk_count_reset(engine.sim, 0);
+    weir_sim_disk_plan(engine.sim, 0,
+                       (struct weir_sim_fault_plan){.fault = WEIR_SIM_FAULT_READ_EIO, .at = 1});
+    ck_code(compact("states", &request), WEIR_OFFLINE);
+    ck_assert(engine_describe_partition(&engine, "states", 0).state.is_offline);
+    ck_assert_int_eq(engine_produce(&engine, "orders", 0, "a", WEIR_ACKS_ALL), 0);
+    weir_sim_disk_plan(engine.sim, 0, (struct weir_sim_fault_plan){0});
+}
+END_TEST
+
 /* A log that no pass gets anywhere with, for its batches have more keys than the table has room for, is tried again once in
  * a while, and the others have their turn all the same. */
 START_TEST(what_gets_nowhere_waits)
@@ -407,6 +425,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, it_comes_when_it_is_asked_for);
     tcase_add_test(tests, what_is_not_compacted_is_told);
     tcase_add_test(tests, it_comes_by_itself);
+    tcase_add_test(tests, what_cannot_be_read_is_one_partitions);
     tcase_add_test(tests, what_gets_nowhere_waits);
     tcase_add_test(tests, it_is_throttled);
     tcase_add_test(tests, it_is_given_up);
