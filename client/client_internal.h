@@ -31,6 +31,7 @@ struct weir_topic_facts {
     struct weir_uuid id;
     int32_t partition_count;
     int64_t max_message_bytes;
+    bool is_compacted;
 };
 
 /** Look a topic up; `or_create`: with automatic creation, if that is on. Waits. */

@@ -269,6 +269,7 @@ static int refresh_topic(struct weir_producer *producer, struct weir_producer_to
     if (rc < 0) return rc;
     topic->partition_count = facts.partition_count;
     topic->max_message_bytes = facts.max_message_bytes;
+    topic->is_compacted = facts.is_compacted;
     topic->is_stale = false;
     return 0;
 }
@@ -445,6 +446,17 @@ static int send_checked(struct weir_producer *producer, struct weir_producer_top
     return rc;
 }
 
+/* Compaction drops what has no key, since nothing could replace it. */
+static int check_key(const struct weir_producer_topic *topic, const struct weir_record *record,
+                     struct weir_error *error)
+{
+    if (!topic->is_compacted || !weir_slice_is_null(record->key)) return 0;
+    return weir_error_set(error, WEIR_INVALID_RECORD,
+                          "a record without a key: topic '%s' is compacted, which needs one in "
+                          "every record",
+                          topic->name);
+}
+
 static int send_record(struct weir_producer *producer, const char *topic, int32_t partition,
                        const struct weir_record *record, void *record_context,
                        struct weir_error *error)
@@ -457,6 +469,8 @@ static int send_record(struct weir_producer *producer, const char *topic, int32_
     if (partition < -1) {
         return weir_partition_check(topic, partition, found->partition_count, error);
     }
+    rc = check_key(found, record, error);
+    if (rc < 0) return rc;
     rc = send_checked(producer, found, partition, record, record_context, error);
     if (rc == 0 && producer->options.linger_ms > 0 &&
         weir_mono_now(producer->log->env).ns >= producer->linger_until.ns) {

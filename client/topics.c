@@ -266,6 +266,7 @@ static int describe(struct weir_log *log, const char *topic, const char *call,
         .id = request.topic_id,
         .partition_count = request.partition_count,
         .max_message_bytes = request.config.max_message_bytes,
+        .is_compacted = request.config.cleanup_compact,
     };
     return 0;
 }

@@ -178,9 +178,9 @@ WEIR_API int weir_producer_close(struct weir_producer *producer, struct weir_err
  * Shape:  `partition` -1: murmur2 of the key, or the sticky partition when there is no key.
  * Units:  `record->timestamp_ms` -1: now.
  * Errors: WEIR_UNKNOWN_TOPIC_OR_PARTITION, WEIR_TOO_LARGE (over max.message.bytes),
- *         WEIR_INVALID_TOPIC; WEIR_LIMIT if buffer_memory is full and this thread may not wait. With a
- *         transactional id also those of weir_producer_begin. A record that is refused here is not in the
- *         transaction, which stays as it was.
+ *         WEIR_INVALID_TOPIC, WEIR_INVALID_RECORD (no key, in a compacted topic); WEIR_LIMIT if buffer_memory is full
+ *         and this thread may not wait. With a transactional id also those of weir_producer_begin. A record that is
+ *         refused here is not in the transaction, which stays as it was.
  * Thread: the producer's; waits only when buffer_memory is full.
  */
 WEIR_API int weir_producer_send(struct weir_producer *producer, const char *topic,

@@ -301,6 +301,26 @@ START_TEST(topics_are_listed_in_order)
 }
 END_TEST
 
+/* A record without a key is refused by a compacted topic: a compaction would drop it. An empty key is one. */
+START_TEST(a_compacted_topic_needs_keys)
+{
+    stage_open(&stage, _i, 9);
+    struct weir_config config = {"cleanup.policy", "compact"};
+    ck_ok(weir_topic_create(stage.log, "prices", 1, &config, 1, &error), &error);
+    ck_code(weir_produce(stage.log, "prices", weir_null(), weir_text("3"), &error),
+            WEIR_INVALID_RECORD);
+    assert_names("prices");
+    assert_names("without a key");
+    ck_ok(weir_produce(stage.log, "prices", weir_text(""), weir_text("3"), &error), &error);
+    ck_ok(weir_produce(stage.log, "prices", weir_text("tea"), weir_null(), &error), &error);
+    int64_t start = -1;
+    int64_t end = -1;
+    ck_ok(weir_topic_offsets(stage.log, "prices", 0, &start, &end, &error), &error);
+    ck_assert_int_eq((int)end, 2);
+    stage_close(&stage);
+}
+END_TEST
+
 /* Names, counts and configs that can't be, each with its reason; nothing is made. */
 START_TEST(bad_topics_are_refused)
 {
@@ -455,6 +475,7 @@ static void add(Suite *suite)
     TCase *topics = tcase_create("topics");
     tcase_add_loop_test(topics, topics_live_through_a_reopen, 0, STAGE_COUNT);
     tcase_add_loop_test(topics, topics_are_listed_in_order, 0, STAGE_COUNT);
+    tcase_add_loop_test(topics, a_compacted_topic_needs_keys, 0, STAGE_COUNT);
     tcase_add_loop_test(topics, bad_topics_are_refused, 0, STAGE_COUNT);
     tcase_add_loop_test(topics, offsets_are_found_by_time, 0, STAGE_COUNT);
     tcase_add_loop_test(topics, waiting_calls_on_an_actor_are_refused, 0, STAGE_COUNT);
