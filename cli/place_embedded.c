@@ -322,6 +322,7 @@ static int embedded_produce(struct place *place, struct place_produce *produce,
         .to = {.topic = weir_text(produce->topic), .partition = produce->partition},
         .batches = bytes,
         .acks = (enum weir_acks)produce->acks,
+        .walk_records = true, /* as at a server: a compacted topic refuses what has no key */
     };
     int rc = wait_begin(place, &request.request, error);
     if (rc < 0) goto out;

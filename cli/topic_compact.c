@@ -16,7 +16,7 @@ static const struct cli_option options[] = {
     {'p', "partition", CLI_NUMBER, offsetof(struct values, partition), "N",
      "this partition alone (default: all)"},
     {'q', "quiet", CLI_FLAG, offsetof(struct values, is_quiet), NULL, "say nothing on success"},
-    PLACE_OPTIONS(struct values),
+    PLACE_DIRECTORY_OPTIONS(struct values),
 };
 
 static const char details[] =
@@ -26,6 +26,18 @@ static const char details[] =
     "what belongs to an open transaction, or to a job that has not said how far it has committed.\n"
     "Works in a data directory: a server compacts by itself, and Kafka's protocol has no request "
     "for it.\n";
+
+/* Without a wait for a server, which could not do it. */
+static int check(const struct cli_command *command, void *of_command,
+                 const struct cli_operands *operands)
+{
+    const struct values *values = of_command;
+    (void)operands;
+    if (values->target.data != NULL) return CLI_OK;
+    return say_usage(command->name,
+                     "Kafka's protocol has no request for it: give a data directory with --data; "
+                     "a server compacts by itself");
+}
 
 static int compact_one(struct place *place, const struct values *values, const char *name,
                        int32_t partition, struct weir_error *error)
@@ -53,11 +65,6 @@ static int compact(struct cli *cli, struct place *place, const void *of_command,
     struct weir_error error = {0};
     struct place_topic topic;
     (void)cli;
-    if (place->ops->compact == NULL) {
-        return say_usage(cli_topic_compact.name,
-                         "Kafka's protocol has no request for it: give a data directory with "
-                         "--data; a server compacts by itself");
-    }
     int rc = place->ops->describe(place, NULL, name, false, &topic, &error);
     if (rc < 0) return place_say_failure(place, name, PLACE_TOPIC_TO_HAVE, &error);
     if (values->partition >= topic.partition_count) {
@@ -76,7 +83,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
 {
     struct values values = {.partition = -1};
     const struct place_command at_place = {
-        .values = &values, .target = &values.target, .work = compact};
+        .values = &values, .target = &values.target, .check = check, .work = compact};
     return place_command_run(cli, command, argc, argv, &at_place);
 }
 

@@ -32,6 +32,13 @@ refuses 1 "'nothing'" "$weir" topic compact nothing -d data
 refuses 2 "has partitions 0 to 1, not 7" "$weir" topic compact prices -d data --partition 7
 gives "1" sh -c "'$weir' log verify data >verified.txt && echo 1"
 
+refuses 1 "record 0 has no key" sh -c "echo 5 | '$weir' produce prices -d data"
+
+# Nobody waits for a server that could not do it, and the help offers none.
+refuses 2 "no request for it" "$weir" topic compact prices
+refuses 2 "no request for it" "$weir" topic compact prices -b 127.0.0.1:1
+gives "" sh -c "'$weir' help topic compact | sed -n /brokers/p"
+
 start --set log.cleaner.backoff.ms=50 --set log.cleaner.dedupe.buffer.size=1000000
 refuses 2 "no request for it" "$weir" topic compact prices
 "$weir" topic create states -q -c cleanup.policy=compact -c segment.bytes=300 -c min.cleanable.dirty.ratio=0.01
