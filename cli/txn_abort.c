@@ -40,8 +40,15 @@ static int check(const struct cli_command *command, void *of_command,
 {
     const struct values *values = of_command;
     (void)operands;
-    if ((values->start_offset >= 0) != (values->producer_id >= 0)) return CLI_OK;
-    return say_usage(command->name, "say which one: --start-offset or --producer-id");
+    bool has_offset = values->start_offset >= 0;
+    bool has_producer = values->producer_id >= 0;
+    if (has_offset != has_producer) return CLI_OK;
+    if (has_offset) {
+        return say_usage(command->name,
+                         "--start-offset and --producer-id: it is the one or the other");
+    }
+    return say_usage(command->name,
+                     "say which one: --start-offset or --producer-id, a number from 0 on");
 }
 
 static const struct weir_producer_info *find(const struct place_producers *producers,
@@ -95,12 +102,13 @@ static int abort_one(struct place *place, struct weir_arena *arena, const struct
         if (rc < 0) return say_failure(&error, NULL);
     }
     if (owner != NULL) {
+        char quoted[SAY_WORD_SIZE];
         (void)weir_error_set(&error, WEIR_INVALID_TXN_STATE,
                              "transactional id '%.200s' has this transaction, and ends it", owner);
         return say_failure(
             &error,
             "'weir txn describe %s%s' shows for how long; --force aborts it here all the same",
-            owner, place->option);
+            say_word(quoted, sizeof quoted, owner), place->option);
     }
     rc = ops->abort(place, of, found, &error);
     if (rc < 0) return say_failure(&error, NULL);
@@ -118,7 +126,8 @@ static int work(struct cli *cli, struct place *place, const void *of_command,
     struct topic_partitions wanted;
     weir_arena_init(&arena, &cli->budget, 0);
     int rc = topic_partitions_parse(operands->items[0], &arena, &wanted, &error);
-    if (rc == 0 && (wanted.is_all || wanted.partition_count != 1)) {
+    bool is_one = rc == 0 && !wanted.is_all && wanted.partition_count == 1;
+    if (rc == WEIR_INVALID_ARGUMENT || (rc == 0 && !is_one)) {
         rc = weir_error_set(&error, WEIR_INVALID_ARGUMENT,
                             "'%s': one partition is wanted, as in orders:3", operands->items[0]);
     }

@@ -103,6 +103,15 @@ static int search_all(struct search *search, struct weir_error *error)
     return rc;
 }
 
+static int check(const struct cli_command *command, void *of_command,
+                 const struct cli_operands *operands)
+{
+    const struct values *values = of_command;
+    (void)operands;
+    if (values->age_ms >= 0) return CLI_OK;
+    return say_usage(command->name, "--min-age-ms is 0 or more, not %" PRId64, values->age_ms);
+}
+
 static int find_hanging(struct cli *cli, struct place *place, const void *of_command,
                         const struct cli_operands *operands)
 {
@@ -132,7 +141,7 @@ static int run(struct cli *cli, const struct cli_command *command, int argc, cha
 {
     struct values values = {.age_ms = AGE_DEFAULT_MS};
     const struct place_command at_place = {
-        .values = &values, .target = &values.target, .work = find_hanging};
+        .values = &values, .target = &values.target, .check = check, .work = find_hanging};
     return place_command_run(cli, command, argc, argv, &at_place);
 }
 

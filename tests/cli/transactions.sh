@@ -21,7 +21,11 @@ administer() {
     refuses 1 "orders" "$weir" txn abort orders:7 --producer-id 3 "${place[@]}"
     refuses 1 "one partition is wanted" "$weir" txn abort orders --producer-id 3 "${place[@]}"
     refuses 2 "say which one" "$weir" txn abort orders:1 "${place[@]}"
-    refuses 2 "say which one" "$weir" txn abort orders:1 --producer-id 3 --start-offset 3 "${place[@]}"
+    refuses 2 "a number from 0 on" "$weir" txn abort orders:1 --start-offset -1 "${place[@]}"
+    refuses 2 "the one or the other" "$weir" txn abort orders:1 --producer-id 3 --start-offset 3 "${place[@]}"
+    refuses 1 "'orders:x': one partition is wanted" "$weir" txn abort orders:x --producer-id 3 "${place[@]}"
+    refuses 1 "'orders:0,1': one partition is wanted" "$weir" txn abort orders:0,1 --producer-id 3 "${place[@]}"
+    refuses 2 "0 or more, not -5" "$weir" txn find-hanging --min-age-ms -5 "${place[@]}"
 }
 
 administer --data data
