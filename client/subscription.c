@@ -423,7 +423,7 @@ int weir_consumer_subscribe_pattern(struct weir_consumer *consumer, const char *
         rc = weir_error_set(
             error, WEIR_INVALID_ARGUMENT,
             "weir_consumer_subscribe_pattern: the pattern is %s: a regular expression "
-            "is wanted, '[^_].*' for all topics but the internal ones",
+            "is wanted, '.*' for all topics but the internal ones",
             pattern == NULL ? "NULL" : "empty");
     } else {
         const struct weir_member_wish wish = {.pattern = pattern};

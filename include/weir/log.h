@@ -384,8 +384,8 @@ struct weir_batch_view {
 WEIR_API int weir_consumer_subscribe(struct weir_consumer *consumer, const char *const *topics,
                                      size_t topic_count, struct weir_error *error);
 /** The same for all topics whose names match a regular expression as a whole, those that are made later too.
- * RE2's syntax, as the group checks it. As in Kafka, '.*' has the internal topics, too: what a member commits lies in
- * one of them, and would be read by it in turn. '[^_].*' leaves them out. */
+ * RE2's syntax, as the group checks it. Internal topics are not found, by '.*' neither (they are in Kafka): what a
+ * member commits lies in one of them, and would be read by it in turn. */
 WEIR_API int weir_consumer_subscribe_pattern(struct weir_consumer *consumer, const char *pattern,
                                              struct weir_error *error);
 /** Commit if commits are automatic, run on_revoked, and leave the group; waits for that. Nothing is assigned then.
