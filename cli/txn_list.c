@@ -17,12 +17,13 @@ static const struct cli_option options[] = {
     PLACE_OPTIONS(struct values),
 };
 
-static const char details[] =
-    "Ongoing is open; Prepare* is decided and being written to its partitions; Complete* is over.\n"
-    "\n"
-    "examples:\n"
-    "  weir txn list\n"
-    "  weir txn describe ID\n";
+static const char details[] = "Empty has had none since its producer was opened; Ongoing is open; "
+                              "Prepare* is decided and being\n"
+                              "written to its partitions; Complete* is over.\n"
+                              "\n"
+                              "examples:\n"
+                              "  weir txn list\n"
+                              "  weir txn describe ID\n";
 
 static int compare(const void *a, const void *b)
 {

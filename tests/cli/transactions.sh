@@ -28,6 +28,10 @@ administer() {
     refuses 2 "0 or more, not -5" "$weir" txn find-hanging --min-age-ms -5 "${place[@]}"
 }
 
+"$weir" help txn list >help.txt
+for state in Empty Ongoing Prepare Complete; do
+    grep -qF "$state" help.txt || fail "the help does not say what $state is"
+done
 administer --data data
 start
 administer
