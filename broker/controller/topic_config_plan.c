@@ -171,6 +171,17 @@ static int drop_others(const struct weir_metadata_draft *draft, const struct wei
 
 static const struct weir_config_entry keep_for_ever = {.key = "retention.ms", .value = "-1"};
 
+/* As in Kafka: what is to stay uncompacted for longer than it may, could only break one of the two promises. */
+static int check_lags(const struct weir_topic_config *config, struct weir_error *error)
+{
+    if (config->min_compaction_lag_ms <= config->max_compaction_lag_ms) return 0;
+    return weir_error_set(
+        error, WEIR_INVALID_CONFIG,
+        "'min.compaction.lag.ms' = %lld is above 'max.compaction.lag.ms' = %lld: records "
+        "would have to stay for longer than they may",
+        (long long)config->min_compaction_lag_ms, (long long)config->max_compaction_lag_ms);
+}
+
 int weir_config_plan_build(const struct weir_metadata_draft *draft, struct weir_config_plan *plan,
                            struct weir_error *error)
 {
@@ -187,6 +198,7 @@ int weir_config_plan_build(const struct weir_metadata_draft *draft, struct weir_
         if (rc == 0 && plan->keeps_own && is_own(plan, plan->entries[i].key)) continue;
         if (rc == 0) rc = apply(draft, plan, &plan->entries[i], error);
     }
+    if (rc == 0) rc = check_lags(&plan->config, error);
     bool adds_keeping = rc == 0 && plan->is_kept && !is_named(plan, keep_for_ever.key);
     if (adds_keeping) rc = apply(draft, plan, &keep_for_ever, error);
     if (rc == 0 && plan->old != NULL && plan->replaces_all) rc = drop_others(draft, plan);

@@ -32,6 +32,11 @@ refuses 1 "'nothing'" "$weir" topic compact nothing -d data
 refuses 2 "has partitions 0 to 1, not 7" "$weir" topic compact prices -d data --partition 7
 gives "1" sh -c "'$weir' log verify data >verified.txt && echo 1"
 
+refuses 1 "is above 'max.compaction.lag.ms' = 50" "$weir" topic alter prices -d data \
+    -c min.compaction.lag.ms=100 -c max.compaction.lag.ms=50
+"$weir" topic alter prices -d data -q -c max.compaction.lag.ms=50
+refuses 1 "is above 'max.compaction.lag.ms' = 50" "$weir" topic alter prices -d data -c min.compaction.lag.ms=51
+"$weir" topic alter prices -d data -q -r max.compaction.lag.ms
 refuses 1 "record 0 has no key" sh -c "echo 5 | '$weir' produce prices -d data"
 
 # Nobody waits for a server that could not do it, and the help offers none.

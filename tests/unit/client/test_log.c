@@ -343,6 +343,9 @@ START_TEST(bad_topics_are_refused)
     config = (struct weir_config){"retention.ms", "soon"};
     ck_code(weir_topic_create(stage.log, "t", 1, &config, 1, &error), WEIR_INVALID_CONFIG);
     assert_names("soon");
+    struct weir_config lags[] = {{"min.compaction.lag.ms", "100"}, {"max.compaction.lag.ms", "50"}};
+    ck_code(weir_topic_create(stage.log, "t", 1, lags, 2, &error), WEIR_INVALID_CONFIG);
+    assert_names("'min.compaction.lag.ms' = 100 is above 'max.compaction.lag.ms' = 50");
     config = (struct weir_config){NULL, "1"};
     ck_code(weir_topic_create(stage.log, "t", 1, &config, 1, &error), WEIR_INVALID_CONFIG);
     config = (struct weir_config){"retention.ms", NULL};
