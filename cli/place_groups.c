@@ -47,9 +47,10 @@ int place_say_group_failure(struct place *place, const char *name, const struct 
         char word[SAY_WORD_SIZE];
         return say_failure(error,
                            "its offsets are a part of what the application keeps: while no job "
-                           "runs, 'weir app reset %s --data DIR' moves them, and 'weir app "
+                           "runs, 'weir app reset %s%s' moves them, and 'weir app "
                            "release' gives the group back",
-                           say_word(word, sizeof word, name));
+                           say_word(word, sizeof word, name),
+                           place->log != NULL ? place->option : " --data DIR");
     }
     if (error->code != WEIR_GROUP_ID_NOT_FOUND) return say_failure(error, NULL);
     weir_heap_init(&heap, false);

@@ -59,7 +59,7 @@ grep -qx "  weir app reset fraud -d data" dry.err || fail "what does it: $(cat d
 "$weir" app describe fraud -d data | diff described.txt - || fail "a dry run changed something"
 
 # ---- who moves it otherwise hears of it
-refuses 1 "weir app reset fraud --data DIR" "$weir" group reset fraud --all-topics --to-earliest -d data
+refuses 1 "weir app reset fraud --data data" "$weir" group reset fraud --all-topics --to-earliest -d data
 
 # ---- while a job runs, from another process
 "$fraud" --data data --rate 10 >job.txt 2>&1 &
