@@ -62,7 +62,8 @@ grep -qx "  weir app reset fraud -d data" dry.err || fail "what does it: $(cat d
 refuses 1 "weir app reset fraud --data data" "$weir" group reset fraud --all-topics --to-earliest -d data
 
 # ---- while a job runs, from another process
-"$fraud" --data data --rate 10 >job.txt 2>&1 &
+: >job.txt
+"$fraud" --data data --rate 10 >>job.txt 2>&1 &
 server=$!
 grep -qm1 "lies in" < <(exec timeout 100 tail -n +1 -f --pid=$server job.txt) || fail "no job: $(cat job.txt)"
 refuses 1 "stop that process first" "$weir" app reset fraud -d data

@@ -25,7 +25,8 @@ done
 refuses 1 "the directory is the first word" ../checkout/dev demo --data x
 
 # Without an end of its own: it is stopped once it has counted alerts.
-../checkout/dev demo mine --rate 20000 >first.txt 2>first.err &
+: >first.txt # tail may look before the shell that runs it has
+../checkout/dev demo mine --rate 20000 >>first.txt 2>first.err &
 server=$!
 grep -qm1 'alerts=[1-9]' < <(exec timeout 100 tail -n +1 -f --pid=$server first.txt) || fail "no alerts: $(cat first.txt first.err)"
 kill -INT $server

@@ -141,7 +141,8 @@ gives "" "$weir" consume orders --group readers -d data -f '%v\n'
 grep -qE "^group readers, consumer, Empty, 0 members, .* lag 0 \(0 s\)$" describe.txt || fail "$(cat describe.txt)"
 
 # the example: in C, the same
-"$reader" data c-readers orders >reader.txt 2>reader.err &
+: >reader.txt # tail may look before the shell that runs it has
+"$reader" data c-readers orders >>reader.txt 2>reader.err &
 server=$!
 grep -qm1 "orders/1 at 3: v4" < <(exec timeout 60 tail -n +1 -f --pid=$server reader.txt) || fail "the example: $(cat reader.txt reader.err)"
 kill -INT $server
@@ -164,7 +165,8 @@ describe_until() { # GROUP TEXT: until describe shows it
 # a member in C and one on its port share the group
 "$weir" topic create shared -p 2 -d data -q
 echo first | "$weir" produce shared -p 0 -d data -o ''
-"$reader" --listen 127.0.0.1:0 data mixed shared >reader.txt 2>reader.err &
+: >reader.txt
+"$reader" --listen 127.0.0.1:0 data mixed shared >>reader.txt 2>reader.err &
 server=$!
 grep -qm1 "at 0: first" < <(exec timeout 60 tail -n +1 -f --pid=$server reader.txt) || fail "the example: $(cat reader.txt reader.err)"
 export WEIR_BROKERS=$(sed -n 's/^listening on //p' reader.txt)
@@ -200,7 +202,8 @@ grep -qE "^orders +0 +0 +6 +6 .* 0\.0 +0\.0 +stands +-$" watch.txt || fail "$(ca
 refuses 1 "did you mean 'billing'?" "$weir" group watch biling -n 1
 
 # a group that is about to be made is waited for, and one that goes is not the end
-"$weir" group watch billin -i 1 >watch.txt 2>watch.err &
+: >watch.txt
+"$weir" group watch billin -i 1 >>watch.txt 2>watch.err &
 watcher=$!
 watched() { grep -qm1 -- "$1" < <(exec timeout 60 tail -n +1 -f --pid=$watcher watch.txt) || fail "watch: $(cat watch.txt watch.err)"; }
 watched "^..:..:..Z group billin: there is none; did you mean 'billing'?$"

@@ -12,7 +12,7 @@ trap '[ -z "$reader" ] || kill -KILL "$reader" 2>/dev/null; finish' EXIT
 # start_job ADDRESS: sets `server` to its pid and `broker` to its address
 start_job() {
     : >"$work/job"
-    "$fraud" --data "$data" --listen "$1" --count 250000 --rate 50000 >"$work/job" 2>>"$work/server.log" &
+    "$fraud" --data "$data" --listen "$1" --count 250000 --rate 50000 >>"$work/job" 2>>"$work/server.log" &
     server=$!
     broker=$(timeout 60 tail -n +1 -f --pid="$server" "$work/job" | sed -n 's/.*kcat -b \([^ ]*\) .*/\1/p;T;q') || true
     [ -n "$broker" ] || { cat "$work/job"; refute "the job did not start"; }
