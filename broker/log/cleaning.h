@@ -114,9 +114,8 @@ void weir_log_cleaning_look(const struct weir_partition_log *log, int64_t bound_
 bool weir_log_cleaning_may_begin(const struct weir_partition_log *log);
 
 /**
- * 0: nothing is to be done, or it may not begin. WEIR_END: have weir_log_cleaning_run run. Owner's thread.
- * Errors: WEIR_NO_MEMORY, and of a mark that is owed (log_internal.h) what writing it gives; `cleaning` is as it was.
- * WEIR_LIMIT: the log is being synced.
+ * 0: nothing is to be done, the log is offline, or it owes a mark (log_internal.h), which the next append writes.
+ * WEIR_END: have weir_log_cleaning_run run. Owner's thread. Errors: WEIR_NO_MEMORY; `cleaning` is empty then.
  */
 int weir_log_cleaning_begin(struct weir_partition_log *log,
                             const struct weir_cleaning_options *options,
