@@ -149,6 +149,8 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
     int64_t batches = 0;
     struct weir_error *error = &produce->request.error;
     struct weir_wall now = weir_wall_now(partition->shard->env);
+    bool leaves_roll = weir_partition_may_roll(partition);
+    partition->waits_for_roll = false; /* it was for this one, whatever comes of it */
     produce->keys_required = partition->config.cleanup_compact;
     produce->plain_size_max = weir_batch_plain_size_max(partition->config.max_message_bytes);
     int rc = check_online(partition->shard->engine, error);
@@ -160,14 +162,12 @@ static int append(struct weir_partition *partition, struct weir_produce_request 
         .from = produce->from,
         .size = produce->size,
         .now = now,
-        .leaves_roll = weir_partition_may_roll(partition),
+        .leaves_roll = leaves_roll,
         .is_transaction_version_2 = produce->is_transaction_version_2,
     };
     struct weir_append_result result;
-    partition->waits_for_roll = false;
     rc = weir_partition_append(partition, &append, batches, &result, error);
-    if (rc == WEIR_END) return rc;
-    if (rc < 0) return rc;
+    if (rc != 0) return rc;
     produce->base_offset = result.base_offset;
     produce->last_offset = result.last_offset;
     produce->append_time_ms = result.append_time_ms;

@@ -1,7 +1,9 @@
 #include <string.h>
 
 #include "broker/broker_internal.h"
+#include "broker/engine/partition_chores.h"
 #include "broker/engine/request.h"
+#include "broker/engine/shard.h"
 #include "broker/engine/transaction_hold.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
 #include "wire/record_batch_reader.h"
@@ -263,6 +265,20 @@ START_TEST(what_is_in_no_transaction_is_refused)
     answer_next(WEIR_INVALID_PRODUCER_ID_MAPPING, 0);
     ck_code(first.request.request.rc, WEIR_INVALID_PRODUCER_ID_MAPPING);
     ck_assert_int_eq(look().state.end_offset, 0);
+}
+END_TEST
+
+/* One that waited begins a new segment by itself, if it needs one; refused it leaves that to a worker again. */
+START_TEST(a_refused_batch_leaves_the_segment_to_a_worker)
+{
+    struct sent sent;
+    send(&sent, PRODUCER, 0, 0, false);
+    sent.request.batches->data[sent.request.batches->size - 1] ^= 1; /* its crc is another */
+    answer_next(0, 0);
+    ck_assert(sent.is_done);
+    ck_assert_int_lt(sent.request.request.rc, 0);
+    struct weir_shard *shard = &engine.broker->engine.shards[0];
+    ck_assert(weir_partition_may_roll(weir_shard_find(shard, weir_text("clicks"), 0)));
 }
 END_TEST
 
@@ -748,6 +764,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, the_first_batches_wait_for_the_coordinator);
     tcase_add_test(tests, version_2_adds_the_partition);
     tcase_add_test(tests, what_is_in_no_transaction_is_refused);
+    tcase_add_test(tests, a_refused_batch_leaves_the_segment_to_a_worker);
     tcase_add_test(tests, a_concurrent_transaction_is_asked_about_again);
     tcase_add_test(tests, a_marker_makes_an_answer_stale);
     tcase_add_test(tests, each_transaction_is_asked_about);
