@@ -10,7 +10,12 @@ static void sync_stage(struct weir_partition *partition, struct weir_request *re
     int rc = weir_serving_check(&partition->shard->engine->serving, &request->error);
     weir_partition_refresh(partition);
     produce->last_offset = partition->shown.end_offset - 1;
-    if (rc < 0 || produce->last_offset < partition->high_watermark) {
+    bool is_durable = produce->last_offset < partition->high_watermark;
+    /* For what a log that has failed has not on the disk no flush comes any more. */
+    if (rc == 0 && !is_durable && !weir_partition_log_is_dirty(partition->log)) {
+        rc = weir_partition_log_check_online(partition->log, &request->error);
+    }
+    if (rc < 0 || is_durable) {
         weir_request_reply(request, rc);
         return;
     }

@@ -1,6 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/broker_internal.h"
+#include "broker/engine/sync_partition.h"
 #include "broker/log/damage_file.h"
 #include "broker/log/repair.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
@@ -139,6 +141,26 @@ START_TEST(what_is_written_to_a_removed_segment_is_not_acknowledged)
     check_line(&lines, "has been removed while the log is open");
     char value[64];
     ck_ok(engine_fetch(&engine, "clicks", 0, 2, value), &engine.error); /* as long as it is open */
+    engine_end(&engine);
+}
+END_TEST
+
+/* Nobody is told that what such a segment has is durable, and nobody waits for it for ever, as a commit would that rests
+ * on it. */
+START_TEST(what_cannot_become_durable_is_not_waited_for)
+{
+    struct engine engine;
+    struct lines lines;
+    struct weir_sync_partition_request sync = {0};
+    struct weir_topic_partition clicks = {weir_text("clicks"), 0};
+    begin(&engine, &lines);
+    ck_ok(weir_remove(engine.env, SEGMENT, &engine.error), &engine.error);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), WEIR_OFFLINE);
+    ck_ok(weir_broker_wait_begin(engine.broker, &sync.produce.request, NULL), NULL);
+    weir_engine_sync_partition(&engine.broker->engine, &sync, clicks);
+    weir_sim_advance_ms(engine.sim, 5000);
+    ck_assert(atomic_load(&sync.produce.request.is_done));
+    ck_code(weir_broker_wait(engine.broker, &sync.produce.request, NULL), WEIR_OFFLINE);
     engine_end(&engine);
 }
 END_TEST
@@ -637,6 +659,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_missing_folder_is_one_line_and_its_return_another);
     tcase_add_test(tests, a_folder_that_goes_while_it_is_served_is_told);
     tcase_add_test(tests, what_is_written_to_a_removed_segment_is_not_acknowledged);
+    tcase_add_test(tests, what_cannot_become_durable_is_not_waited_for);
     tcase_add_test(tests, what_is_written_to_a_segment_that_was_cut_is_not_acknowledged);
     tcase_add_test(tests, a_chore_in_a_folder_that_is_gone_is_one_line);
     tcase_add_test(tests, a_deleted_topic_counts_no_more);
