@@ -139,6 +139,19 @@ static bool got_somewhere(const struct weir_shard_cleaner *cleaner, int rc)
            (!cleaning->was_cut_off && cleaning->clean_offset > 0);
 }
 
+/* Is there perhaps more to do? Where a pass came no further there is not, before another change: a transaction that
+ * has its marker in the active segment holds back what lies behind its begin, and passes would follow each other
+ * without end. */
+static bool came_further(const struct weir_shard_cleaner *cleaner)
+{
+    struct weir_partition *partition = cleaner->partition;
+    struct weir_cleaner_plan plan = {0};
+    if (!cleaner->has_begun || cleaner->cleaning.was_cut_off) return true;
+    weir_log_cleaning_look(partition->log, bound_of(partition),
+                           weir_wall_now(partition->shard->env), &plan);
+    return plan.dirty_offset > cleaner->cleaning.plan.dirty_offset;
+}
+
 /* The pass is over, whatever came of it; the partition is open, or being closed. */
 static void finish(struct weir_shard *shard, int rc, const struct weir_error *error)
 {
@@ -155,7 +168,9 @@ static void finish(struct weir_shard *shard, int rc, const struct weir_error *er
             weir_mono_after_ms(weir_mono_now(shard->env), settings_of(shard)->backoff_ms);
     }
     /* What a full table, a cut or a bound has left over is looked at again. */
-    if (partition->closing == NULL) weir_partition_note_cleanable(partition);
+    if (partition->closing == NULL && (rc < 0 || came_further(cleaner))) {
+        weir_partition_note_cleanable(partition);
+    }
     answer(cleaner, rc, error);
     if (cleaner->has_begun) weir_log_cleaning_close(&cleaner->cleaning);
     cleaner->has_begun = false;

@@ -1,7 +1,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/broker_internal.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/request.h"
 #include "tests/unit/broker/engine/engine_fixture.h"
 #include "wire/record_batch_reader.h"
 
@@ -65,11 +67,19 @@ static void start(void)
     create("states", "compact");
 }
 
-/* Records from `number` on, in one batch. Keys go round by `keys`; the value is the record's number. */
-static int64_t produce_batch(const char *topic, int number, int count, int keys)
+/* Records from `number` on, in one batch. Keys go round by `keys`; the value is the record's number. Producer -1: of none,
+ * and in no transaction. */
+static int64_t produce_as(const char *topic, int number, int count, int keys, int64_t producer_id)
 {
     struct weir_batch_builder builder;
     struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
+    bool is_transactional = producer_id >= 0;
+    if (is_transactional) {
+        finish.producer_id = producer_id;
+        finish.producer_epoch = 0;
+        finish.base_sequence = 0;
+        finish.is_transactional = true;
+    }
     struct weir_slice bytes;
     weir_batch_builder_init(&builder, engine.env->budget, WEIR_CODEC_NONE, 0);
     for (int i = number; i < number + count; i++) {
@@ -87,6 +97,7 @@ static int64_t produce_batch(const char *topic, int number, int count, int keys)
         .to = {weir_text(topic), 0},
         .batches = weir_shared_new(engine.env->budget, bytes.size),
         .acks = WEIR_ACKS_ALL,
+        .transactional_id = is_transactional ? weir_text("payments") : weir_null(),
     };
     memcpy(request.batches->data, bytes.data, bytes.size);
     request.batches->size = bytes.size;
@@ -101,7 +112,12 @@ static int64_t produce_batch(const char *topic, int number, int count, int keys)
 
 static int64_t produce(const char *topic, int number)
 {
-    return produce_batch(topic, number, 1, KEYS);
+    return produce_as(topic, number, 1, KEYS, -1);
+}
+
+static int64_t produce_batch(const char *topic, int number, int count, int keys)
+{
+    return produce_as(topic, number, count, keys, -1);
 }
 
 static void fill(const char *topic, int count)
@@ -382,6 +398,50 @@ START_TEST(what_cannot_begin_is_looked_at_later)
 }
 END_TEST
 
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+enum { WRITER = 40 };
+
+static void say_yes(void *impl, struct weir_add_partitions_request *request)
+{
+    struct weir_engine *inner = impl;
+    weir_request_set_out(inner, &request->base.request);
+    request->base.request.shard = &inner->shards[0];
+    request->rcs[0] = 0;
+    weir_request_reply(&request->base.request, 0);
+}
+
+static const struct weir_transaction_owner_ops yes_ops = {.add_partitions = say_yes};
+
+static void mark(const char *topic)
+{
+    struct weir_write_marker_request marker = {
+        .to = {weir_text(topic), 0}, .producer_id = WRITER, .is_commit = true};
+    ck_assert_int_eq(weir_broker_wait_begin(engine.broker, &marker.request, NULL), 0);
+    weir_broker_write_marker(engine.broker, &marker);
+    ck_ok(weir_broker_wait(engine.broker, &marker.request, &engine.error), &engine.error);
+}
+
+/* A transaction from the begin of the log whose marker is in the active segment: of nothing behind its begin a pass knows
+ * what has become of it. It tries, and waits for the marker's segment to end. */
+START_TEST(a_pass_that_comes_no_further_is_not_repeated)
+{
+    start();
+    struct weir_engine *inner = &engine.broker->engine;
+    inner->transactions = (struct weir_transaction_owner){&yes_ops, inner};
+    (void)produce_as("states", 0, 1, KEYS, WRITER);
+    fill("states", 40);
+    weir_sim_advance_ms(engine.sim, 3000);
+    ck_assert_int_eq(count_records("states"), 41);
+    mark("states");
+    weir_sim_advance_ms(engine.sim, 60000);
+    ck_assert_int_le(compacted.count, 1);
+    fill("states", 40);
+    weir_sim_advance_ms(engine.sim, 3000);
+    ck_assert_int_lt(count_records("states"), 20);
+}
+END_TEST
+
 /* What cannot be read takes its partition offline, as with any reader, and not the directory. */
 START_TEST(what_cannot_be_read_is_one_partitions)
 {
@@ -433,6 +493,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_changelog_is_compacted_below_its_commit);
     tcase_add_test(tests, internal_topics_are_compacted);
     tcase_add_test(tests, what_cannot_begin_is_looked_at_later);
+    tcase_add_test(tests, a_pass_that_comes_no_further_is_not_repeated);
     suite_add_tcase(suite, tests);
 }
 
