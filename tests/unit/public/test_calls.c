@@ -93,6 +93,26 @@ static void walk_producer(struct weir_log *log)
     SUCCEEDS(weir_produce(log, "made-too", record.key, record.value, &error));
 }
 
+/* What a reader of the group "g" would commit with what it makes of it. */
+static void walk_transactions(struct weir_log *log, struct weir_consumer *reader)
+{
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT, .transactional_id = "t"};
+    struct weir_offset_to_commit commit = {.topic = "in", .offset = 1};
+    struct weir_record record = {.value = {(const uint8_t *)"v", 1}, .timestamp_ms = -1};
+    struct weir_group_metadata group;
+    struct weir_producer *producer;
+    GIVES(producer, weir_producer_new(log, &options, &error));
+    SUCCEEDS(weir_producer_begin(producer, &error));
+    SUCCEEDS(weir_producer_send(producer, "in", 0, &record, NULL, &error));
+    SUCCEEDS(weir_consumer_group_metadata(reader, &group, &error));
+    SUCCEEDS(weir_producer_send_offsets(producer, &commit, 1, &group, &error));
+    ck_assert_int_eq(weir_producer_status(producer), WEIR_PRODUCER_IN_TRANSACTION);
+    SUCCEEDS(weir_producer_commit(producer, &error));
+    SUCCEEDS(weir_producer_begin(producer, &error));
+    SUCCEEDS(weir_producer_abort(producer, &error));
+    CLOSES(weir_producer_close(producer, &error));
+}
+
 /* By hand first, then as the only member of its group. */
 static void walk_membership(struct weir_consumer *consumer)
 {
@@ -129,6 +149,7 @@ static void walk_consumer(struct weir_log *log)
     }
     SUCCEEDS(weir_consumer_poll(consumer, 0, &batch, &error)); /* nothing more is a success */
     SUCCEEDS(weir_consumer_seek(consumer, "in", 0, WEIR_POSITION_COMMITTED, &error));
+    walk_transactions(log, consumer);
     walk_membership(consumer);
     SUCCEEDS(weir_committed(log, "g", "in", 0, &offset, &error));
     CLOSES(weir_consumer_close(consumer, &error));
@@ -265,6 +286,12 @@ static void refuse_clients(void)
     REFUSES_SAYING(weir_producer_send(NULL, "t", 0, &record, NULL, &error), "weir_producer_send");
     REFUSES_SAYING(weir_producer_flush(NULL, &error), "weir_producer_flush");
     REFUSES(weir_producer_poll(NULL));
+    REFUSES_SAYING(weir_producer_begin(NULL, &error), "weir_producer_begin");
+    REFUSES_SAYING(weir_producer_commit(NULL, &error), "weir_producer_commit");
+    REFUSES_SAYING(weir_producer_abort(NULL, &error), "weir_producer_abort");
+    REFUSES_SAYING(weir_producer_send_offsets(NULL, NULL, 0, NULL, &error),
+                   "weir_producer_send_offsets");
+    REFUSES(weir_producer_status(NULL));
     ck_assert_int_eq(weir_producer_close(NULL, &error), 0);
     REFUSES_SAYING(weir_consumer_assign(NULL, "t", 0, 0, &error), "weir_consumer_assign");
     REFUSES_SAYING(weir_consumer_assign_topic(NULL, "t", 0, &error), "weir_consumer_assign_topic");
@@ -283,6 +310,8 @@ static void refuse_clients(void)
                    "weir_consumer_commit_offsets");
     REFUSES_SAYING(weir_consumer_committed(NULL, "t", 0, &offset, &error),
                    "weir_consumer_committed");
+    REFUSES_SAYING(weir_consumer_group_metadata(NULL, NULL, &error),
+                   "weir_consumer_group_metadata");
     ck_assert_int_eq(weir_consumer_close(NULL, &error), 0);
 }
 
