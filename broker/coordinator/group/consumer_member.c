@@ -111,7 +111,7 @@ static bool stays(const struct weir_consumer_member *member, int32_t assignment_
     case WEIR_MEMBER_STATE_COUNT:
         break;
     }
-    weir_assert(!"a state of a member");
+    weir_assert(false); /* a state of a member */
     return true;
 }
 
