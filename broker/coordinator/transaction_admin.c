@@ -76,17 +76,8 @@ static void describe_stage(struct weir_partition *partition, struct weir_request
 
 static void describe_arrives(struct weir_message *message)
 {
-    struct weir_transaction_request *request = (struct weir_transaction_request *)message;
-    struct weir_error *error = &request->request.error;
-    int rc = weir_transaction_place_check(request, error);
-    if (rc == 0 && !weir_transaction_place_is_made(&request->request)) {
-        rc = no_id(request->transactional_id, error);
-    }
-    if (rc < 0) {
-        weir_request_reply(&request->request, rc);
-    } else {
-        weir_transaction_place_enter(&request->request, describe_stage);
-    }
+    weir_transaction_place_enter_known((struct weir_transaction_request *)message, describe_stage,
+                                       no_id);
 }
 
 void weir_transactions_describe(struct weir_transaction_coordinator *coordinator,

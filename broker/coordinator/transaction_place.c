@@ -47,3 +47,21 @@ void weir_transaction_place_enter(struct weir_request *request,
     struct weir_topic_partition place = {.topic = request->topic, .partition = request->partition};
     weir_request_enter(request, place, stage);
 }
+
+void weir_transaction_place_enter_known(struct weir_transaction_request *request,
+                                        void (*stage)(struct weir_partition *partition,
+                                                      struct weir_request *request),
+                                        int (*no_id)(struct weir_slice id,
+                                                     struct weir_error *error))
+{
+    struct weir_error *error = &request->request.error;
+    int rc = weir_transaction_place_check(request, error);
+    if (rc == 0 && !weir_transaction_place_is_made(&request->request)) {
+        rc = no_id(request->transactional_id, error);
+    }
+    if (rc < 0) {
+        weir_request_reply(&request->request, rc);
+    } else {
+        weir_transaction_place_enter(&request->request, stage);
+    }
+}

@@ -20,5 +20,11 @@ bool weir_transaction_place_is_made(const struct weir_request *request);
 void weir_transaction_place_enter(struct weir_request *request,
                                   void (*stage)(struct weir_partition *partition,
                                                 struct weir_request *request));
+/** The same of one whose id is to be there: without the topic there is none, which `no_id` says. Where it arrives. */
+void weir_transaction_place_enter_known(struct weir_transaction_request *request,
+                                        void (*stage)(struct weir_partition *partition,
+                                                      struct weir_request *request),
+                                        int (*no_id)(struct weir_slice id,
+                                                     struct weir_error *error));
 
 #endif

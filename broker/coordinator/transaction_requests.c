@@ -28,22 +28,11 @@ static void stage_of(struct weir_partition *partition, struct weir_transaction_r
     weir_live_transaction_ask(home, request, event);
 }
 
-/* These are of ids that are there: without the topic there is none. */
 static void known_arrives(struct weir_message *message,
                           void (*stage)(struct weir_partition *partition,
                                         struct weir_request *request))
 {
-    struct weir_transaction_request *request = (struct weir_transaction_request *)message;
-    struct weir_error *error = &request->request.error;
-    int rc = weir_transaction_place_check(request, error);
-    if (rc == 0 && !weir_transaction_place_is_made(&request->request)) {
-        rc = no_id(request->transactional_id, error);
-    }
-    if (rc < 0) {
-        weir_request_reply(&request->request, rc);
-    } else {
-        weir_transaction_place_enter(&request->request, stage);
-    }
+    weir_transaction_place_enter_known((struct weir_transaction_request *)message, stage, no_id);
 }
 
 /* ---- init ------------------------------------------------------------------------------------ */
