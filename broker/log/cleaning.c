@@ -15,17 +15,12 @@ enum {
     CONTROL_BATCH_SIZE_MAX = 1024 * 1024, /* of some 80 bytes */
 };
 
-static const char *const suffixes[] = {".index", ".timeindex", ".txnindex", ".log"};
-enum { SUFFIX_COUNT = sizeof suffixes / sizeof suffixes[0] };
-
 /* `<base offset>.log.cleaned` and so on. */
 static struct weir_log_path aside_path(const struct weir_log_cleaning *cleaning, size_t suffix,
                                        const char *aside)
 {
-    char name[32];
     int64_t base_offset = cleaning->segments[cleaning->group_from].base_offset;
-    (void)snprintf(name, sizeof name, "%s%s", suffixes[suffix], aside);
-    return weir_log_offset_path(cleaning->path, base_offset, name);
+    return weir_log_aside_path(cleaning->path, base_offset, suffix, aside);
 }
 
 /* ---- begin: the owner's thread --------------------------------------------------------------- */
@@ -362,7 +357,7 @@ static int flush_pending(struct weir_log_cleaning *cleaning)
     struct weir_buffer *pending = &cleaning->pending;
     int rc = 0;
     if (cleaning->output == NULL) {
-        struct weir_log_path path = aside_path(cleaning, SUFFIX_COUNT - 1, ".cleaned");
+        struct weir_log_path path = aside_path(cleaning, WEIR_SWAPPED_FILES - 1, ".cleaned");
         rc = weir_file_open(cleaning->env, path.text,
                             WEIR_OPEN_WRITE | WEIR_OPEN_CREATE | WEIR_OPEN_TRUNCATE,
                             &cleaning->output, &cleaning->error);
@@ -400,7 +395,7 @@ static int write_left(struct weir_log_cleaning *cleaning, struct weir_slice batc
 
 static void remove_aside(struct weir_log_cleaning *cleaning, const char *aside)
 {
-    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+    for (size_t i = 0; i < WEIR_SWAPPED_FILES; i++) {
         struct weir_log_path path = aside_path(cleaning, i, aside);
         (void)weir_remove(cleaning->env, path.text,
                           NULL); /* left over, it goes with the next open */
@@ -420,12 +415,13 @@ static void remove_output(struct weir_log_cleaning *cleaning)
 /* From `.cleaned`, which is worth nothing after a crash, to `.swap`, which the mark may speak of. */
 static int rename_output(struct weir_log_cleaning *cleaning)
 {
-    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+    for (size_t i = 0; i < WEIR_SWAPPED_FILES; i++) {
         struct weir_log_path from = aside_path(cleaning, i, ".cleaned");
         struct weir_log_path to = aside_path(cleaning, i, ".swap");
         struct weir_error why = {0};
         int rc = weir_rename(cleaning->env, from.text, to.text, &why);
-        if (rc == WEIR_NOT_FOUND && i + 1 < SUFFIX_COUNT) continue; /* too small for an index */
+        if (rc == WEIR_NOT_FOUND && i + 1 < WEIR_SWAPPED_FILES)
+            continue; /* too small for an index */
         if (rc < 0) {
             cleaning->error = why;
             return rc;

@@ -187,6 +187,11 @@ void weir_log_write_side_files(struct weir_partition_log *log);
 int weir_log_write_snapshot(struct weir_partition_log *log, struct weir_error *error);
 
 /* ---- log_swap.c ---- */
+/** A segment's files that are made anew, the log the last: an index may be too small to be there, the log may not. */
+enum { WEIR_SWAPPED_FILES = 4 };
+/** `<base offset>.log.swap`: of the file with that index, and what is put behind its name (".cleaned", ".swap", or ""). */
+struct weir_log_path weir_log_aside_path(const char *directory, int64_t base_offset, size_t file,
+                                         const char *aside);
 
 /** Segments that stand for others: `facts` of what `count` segments from index `first` on have become. */
 struct weir_log_swap {

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -24,16 +25,14 @@
  * file that is read keeps its reader's handle without `.deleted`.
  */
 
-static const char *const suffixes[] = {".index", ".timeindex", ".txnindex", ".log"};
-enum { SUFFIX_COUNT = sizeof suffixes / sizeof suffixes[0] };
-
-static struct weir_log_path swap_path(const char *directory, int64_t base_offset,
-                                      const char *suffix)
+struct weir_log_path weir_log_aside_path(const char *directory, int64_t base_offset, size_t file,
+                                         const char *aside)
 {
-    char name[24];
-    size_t size = strlen(suffix);
-    memcpy(name, suffix, size);
-    memcpy(name + size, ".swap", sizeof ".swap");
+    static const char *const suffixes[WEIR_SWAPPED_FILES] = {".index", ".timeindex",
+                                                             WEIR_TRANSACTION_INDEX_SUFFIX, ".log"};
+    char name[32];
+    weir_assert(file < WEIR_SWAPPED_FILES);
+    (void)snprintf(name, sizeof name, "%s%s", suffixes[file], aside);
     return weir_log_offset_path(directory, base_offset, name);
 }
 
@@ -43,12 +42,12 @@ static struct weir_log_path swap_path(const char *directory, int64_t base_offset
 static int rename_all(struct weir_env *env, const char *directory, int64_t base_offset,
                       struct weir_error *error)
 {
-    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
-        struct weir_log_path from = swap_path(directory, base_offset, suffixes[i]);
-        struct weir_log_path to = weir_log_offset_path(directory, base_offset, suffixes[i]);
+    for (size_t i = 0; i < WEIR_SWAPPED_FILES; i++) {
+        struct weir_log_path from = weir_log_aside_path(directory, base_offset, i, ".swap");
+        struct weir_log_path to = weir_log_aside_path(directory, base_offset, i, "");
         struct weir_error why = {0};
         int rc = weir_rename(env, from.text, to.text, &why);
-        bool is_log = i + 1 == SUFFIX_COUNT;
+        bool is_log = i + 1 == WEIR_SWAPPED_FILES;
         if (rc == WEIR_NOT_FOUND && !is_log) rc = weir_remove(env, to.text, &why);
         if (rc == 0 || (rc == WEIR_NOT_FOUND && !is_log)) continue;
         if (error != NULL) *error = why;
@@ -232,7 +231,8 @@ int weir_log_finish_swaps(struct weir_log_opening *opening, struct weir_error *e
         const struct weir_segment_facts *facts = &opening->mark.segments[i];
         int rc = 0;
         if (!facts->is_swapping) continue;
-        struct weir_log_path aside = swap_path(log->path, facts->base_offset, ".log");
+        struct weir_log_path aside =
+            weir_log_aside_path(log->path, facts->base_offset, WEIR_SWAPPED_FILES - 1, ".swap");
         struct weir_log_path path = weir_log_offset_path(log->path, facts->base_offset, ".log");
         opening->has_changed = true;
         if (has_size(log->env, aside.text, facts->size)) {
