@@ -264,6 +264,10 @@ class Scenario:
         shares = [len(self.judge.owned(self.members[letter][0])) for letter in letters]
         return sum(shares) == PARTITIONS and max(shares) - min(shares) <= 1
 
+    def is_shared_and_read(self, letters):
+        return self.is_shared(letters) and all(
+            p.next == p.end or p.committed == p.end for p in self.judge.partitions)
+
     def wait_shared(self, letters, what):
         """It is shared, and all get on."""
         self.wait(what, lambda: self.is_shared(letters))
@@ -362,13 +366,15 @@ class Scenario:
     def all_leave_and_one_comes(self):
         self.flow.stop()
         self.wait_all_read()
-        # One after the other: what is committed while the others are between two assignments may be refused.
+        # One after the other: what is committed while the others are between two assignments may be refused, and is
+        # read again by who has the partition then: it can commit only what it has read.
         self.leave("a")
         if not self.options.static:
-            self.wait("a left: b and c share", lambda: self.is_shared("bc"))
+            self.wait("a left: b and c share, and have read what was not committed",
+                      lambda: self.is_shared_and_read("bc"))
         self.leave("b")
         if not self.options.static:
-            self.wait("b left: c has all", lambda: self.is_shared("c"))
+            self.wait("b left: c has all, and has read what was not committed", lambda: self.is_shared_and_read("c"))
         self.leave("c")
         self.wait_committed()
         self.flow.send(10 * PARTITIONS)
