@@ -78,7 +78,10 @@ struct remote_group_question {
  * the end, is for the caller to look at. */
 int remote_ask_patiently(struct remote *remote, const struct remote_group_question *question,
                          const void **response_out, int16_t *number_out, struct weir_error *error);
-/** The same of a group, at its coordinator, which is looked for first. */
+/** The same, and what the answer says as a whole is the error where it is one. */
+int remote_ask_accepted(struct remote *remote, const struct remote_group_question *question,
+                        const void **response_out, struct weir_error *error);
+/** As remote_ask_patiently, of a group at its coordinator, which is looked for first. */
 int remote_ask_group(struct remote *remote, const char *group,
                      const struct remote_group_question *question, const void **response_out,
                      int16_t *number_out, struct weir_error *error);

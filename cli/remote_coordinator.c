@@ -63,6 +63,14 @@ int remote_ask_patiently(struct remote *remote, const struct remote_group_questi
     }
 }
 
+int remote_ask_accepted(struct remote *remote, const struct remote_group_question *question,
+                        const void **response_out, struct weir_error *error)
+{
+    int16_t number = 0;
+    int rc = remote_ask_patiently(remote, question, response_out, &number, error);
+    return rc < 0 ? rc : remote_refusal(number, weir_null(), error);
+}
+
 /* ---- finding it ------------------------------------------------------------------------------ */
 
 static struct weir_wire_find_coordinator_response_coordinator

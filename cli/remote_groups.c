@@ -64,9 +64,7 @@ static int remote_list_groups(struct place *place, struct weir_arena *arena,
         .number_of = list_number,
     };
     const void *answer = NULL;
-    int16_t number = 0;
-    int rc = remote_ask_patiently(remote_of(place), &question, &answer, &number, error);
-    if (rc == 0) rc = remote_refusal(number, weir_null(), error);
+    int rc = remote_ask_accepted(remote_of(place), &question, &answer, error);
     if (rc < 0) return weir_error_wrap(error, rc, "list groups");
     const struct weir_wire_list_groups_response *response = answer;
     struct place_groups groups = {.count = response->groups_count};

@@ -32,9 +32,7 @@ static int remote_list_transactions(struct place *place, struct weir_arena *aren
         .number_of = list_number,
     };
     const void *answer = NULL;
-    int16_t number = 0;
-    int rc = remote_ask_patiently(remote_of(place), &question, &answer, &number, error);
-    if (rc == 0) rc = remote_refusal(number, weir_null(), error);
+    int rc = remote_ask_accepted(remote_of(place), &question, &answer, error);
     if (rc < 0) return weir_error_wrap(error, rc, "list transactions");
     const struct weir_wire_list_transactions_response *response = answer;
     struct place_transactions listed = {.count = response->transaction_states_count};
@@ -100,9 +98,7 @@ static int remote_describe_transaction(struct place *place, struct weir_arena *a
         .number_of = describe_number,
     };
     const void *answer = NULL;
-    int16_t number = 0;
-    int rc = remote_ask_patiently(remote_of(place), &question, &answer, &number, error);
-    if (rc == 0) rc = remote_refusal(number, weir_null(), error);
+    int rc = remote_ask_accepted(remote_of(place), &question, &answer, error);
     if (rc < 0) return weir_error_wrap(error, rc, "transactional id '%s'", id);
     const struct weir_wire_describe_transactions_response *response = answer;
     if (response->transaction_states_count != 1) return remote_no_answer(error);
