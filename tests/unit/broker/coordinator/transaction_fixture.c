@@ -63,14 +63,15 @@ void transactions_reopen(struct transactions *world)
     ck_ok(engine_open(&world->engine), &world->engine.error);
     struct weir_transaction_coordinator *coordinator = &world->engine.broker->transactions;
     world->held = NULL;
+    if (world->has_real_markers) return;
     coordinator->helpers.write_marker = take_marker;
     coordinator->helpers.marker_impl = world;
 }
 
-void transactions_open_with(struct transactions *world, uint64_t seed,
-                            void (*change)(struct weir_broker_options *options))
+/* The world is empty but for what says how it is. */
+static void open_world(struct transactions *world, uint64_t seed,
+                       void (*change)(struct weir_broker_options *options))
 {
-    memset(world, 0, sizeof *world);
     engine_init(&world->engine, seed);
     world->engine.options.transactions = weir_txn_settings_default();
     if (change != NULL) change(&world->engine.options);
@@ -82,9 +83,23 @@ void transactions_open_with(struct transactions *world, uint64_t seed,
     weir_arena_init(&world->arena, &world->budget, 0);
 }
 
+void transactions_open_with(struct transactions *world, uint64_t seed,
+                            void (*change)(struct weir_broker_options *options))
+{
+    memset(world, 0, sizeof *world);
+    open_world(world, seed, change);
+}
+
 void transactions_open(struct transactions *world, uint64_t seed)
 {
     transactions_open_with(world, seed, NULL);
+}
+
+void transactions_open_with_markers(struct transactions *world, uint64_t seed)
+{
+    memset(world, 0, sizeof *world);
+    world->has_real_markers = true;
+    open_world(world, seed, NULL);
 }
 
 void transactions_end(struct transactions *world)

@@ -29,12 +29,15 @@ struct transactions {
     const char *refused_topic; /* of `marker_rc`; NULL: all */
     bool holds_markers;        /* they are answered by transactions_let_go */
     struct weir_write_marker_request *held;
+    bool has_real_markers; /* without the stand-in */
 };
 
 void transactions_open(struct transactions *world, uint64_t seed);
 /** The options have been changed meanwhile. */
 void transactions_open_with(struct transactions *world, uint64_t seed,
                             void (*change)(struct weir_broker_options *options));
+/** Markers are written to their partitions: what a producer sends meets them there. */
+void transactions_open_with_markers(struct transactions *world, uint64_t seed);
 void transactions_end(struct transactions *world);
 /** Open it again after a crash or a close. */
 void transactions_reopen(struct transactions *world);
