@@ -146,10 +146,11 @@ void weir_log_save_transactions(struct weir_partition_log *log)
 int weir_partition_log_producers(const struct weir_partition_log *log, struct weir_arena *arena,
                                  struct weir_producer_info **list_out, size_t *count_out)
 {
-    size_t count = weir_producer_state_list(&log->producers, NULL);
+    struct weir_producer_clocks at = {weir_mono_now(log->env), weir_wall_now(log->env).ms};
+    size_t count = weir_producer_state_list(&log->producers, at, NULL);
     struct weir_producer_info *list = weir_arena_array(arena, count + 1, sizeof *list);
     if (list == NULL) return WEIR_NO_MEMORY;
-    *count_out = weir_producer_state_list(&log->producers, list);
+    *count_out = weir_producer_state_list(&log->producers, at, list);
     *list_out = list;
     return 0;
 }

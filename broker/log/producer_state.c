@@ -538,13 +538,19 @@ size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir
 
 /* ---- in the durable mark --------------------------------------------------------------------- */
 
-static struct weir_producer_info describe(const struct weir_producer *producer)
+static int64_t idle_ms(const struct weir_producer *producer, struct weir_mono now)
+{
+    return now.ns > producer->used.ns ? (now.ns - producer->used.ns) / 1000000 : 0;
+}
+
+static struct weir_producer_info describe(const struct weir_producer *producer,
+                                          struct weir_producer_clocks at)
 {
     struct weir_producer_info info = {
         .producer_id = producer->id,
         .producer_epoch = producer->epoch,
         .last_sequence = WEIR_NO_SEQUENCE,
-        .last_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .last_timestamp_ms = at.wall_ms - idle_ms(producer, at.now),
         .coordinator_epoch = producer->coordinator_epoch,
         .transaction_first_offset = producer->transaction_first_offset,
     };
@@ -556,21 +562,16 @@ static struct weir_producer_info describe(const struct weir_producer *producer)
 }
 
 size_t weir_producer_state_list(const struct weir_producer_state *state,
-                                struct weir_producer_info *list)
+                                struct weir_producer_clocks at, struct weir_producer_info *list)
 {
     size_t count = 0;
     const struct weir_producer *producer;
     for (producer = state->oldest; producer != NULL; producer = producer->newer) {
         if (!is_known(producer)) continue;
-        if (list != NULL) list[count] = describe(producer);
+        if (list != NULL) list[count] = describe(producer, at);
         count++;
     }
     return count;
-}
-
-static int64_t idle_ms(const struct weir_producer *producer, struct weir_mono now)
-{
-    return now.ns > producer->used.ns ? (now.ns - producer->used.ns) / 1000000 : 0;
 }
 
 void weir_producer_state_encode(const struct weir_producer_state *state, struct weir_mono now,

@@ -135,9 +135,16 @@ int weir_producer_state_copy_below(struct weir_producer_state *state,
                                    const struct weir_producer_state *other, int64_t offset);
 /** Where the first open transaction begins; -1: none is open. */
 int64_t weir_producer_state_first_unstable(const struct weir_producer_state *state);
-/** Those that are known, who wrote last at the end; `list` has room for all of them, or is NULL. How many. */
+/**
+ * Those that are known at `now`, who wrote last at the end; `list` has room for all of them, or is NULL. How many. Of one
+ * that has no batch with a sequence (offsets have none, nor has a marker) the last time is what it has been idle since.
+ */
+struct weir_producer_clocks {
+    struct weir_mono now;
+    int64_t wall_ms;
+};
 size_t weir_producer_state_list(const struct weir_producer_state *state,
-                                struct weir_producer_info *list);
+                                struct weir_producer_clocks at, struct weir_producer_info *list);
 /** Forget who was idle for longer and has no transaction open. How many went. */
 size_t weir_producer_state_expire(struct weir_producer_state *state, struct weir_mono now,
                                   int64_t idle_ms_max);

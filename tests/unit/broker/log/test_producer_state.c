@@ -722,6 +722,20 @@ START_TEST(a_batch_without_a_sequence_opens_a_transaction)
 }
 END_TEST
 
+/* Offsets have no sequence, and their producer a time all the same: when it was heard of last. */
+START_TEST(who_has_sent_no_sequence_has_a_time)
+{
+    struct weir_producer_info info[2];
+    struct weir_producer_clocks at = {.now = {5000 * INT64_C(1000000)}, .wall_ms = 1000000};
+    ck_code(send_with(1, 3, WEIR_NO_SEQUENCE, WEIR_BATCH_TRANSACTIONAL), 0);
+    ck_assert_int_eq(send(2, 0, 0, 1), 0); /* its batch says when: at 0 */
+    ck_assert_uint_eq(weir_producer_state_list(&state, at, info), 2);
+    ck_assert_int_eq(info[0].last_timestamp_ms, 1000000 - 5000);
+    ck_assert_int_eq(info[0].last_sequence, WEIR_NO_SEQUENCE);
+    ck_assert_int_eq(info[1].last_timestamp_ms, 0);
+}
+END_TEST
+
 /* In version 2 of transactions a producer's state is there for as long as its epoch may be in use: who is not known
  * begins at 0, and in version 1 anywhere. */
 START_TEST(who_is_not_known_begins_at_zero_in_version_2)
@@ -820,6 +834,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_open_transaction_takes_no_other_batches);
     tcase_add_test(tests, an_append_is_of_one_transaction);
     tcase_add_test(tests, a_batch_without_a_sequence_opens_a_transaction);
+    tcase_add_test(tests, who_has_sent_no_sequence_has_a_time);
     tcase_add_test(tests, who_is_not_known_begins_at_zero_in_version_2);
     tcase_add_test(tests, a_producer_without_a_batch_has_none_in_the_snapshot);
     tcase_add_test(tests, open_transactions_are_kept_in_their_order);

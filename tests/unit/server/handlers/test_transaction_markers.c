@@ -312,6 +312,8 @@ START_TEST(producers_are_described)
     ck_assert_int_eq(producer[0].producer_id, 8);
     ck_assert_int_eq(producer[0].producer_epoch, 1);
     ck_assert_int_eq(producer[0].last_sequence, -1);
+    ck_assert_int_gt(producer[0].last_timestamp, 0); /* the marker's */
+    ck_assert_int_le(producer[0].last_timestamp, producer[1].last_timestamp);
     ck_assert_int_eq(producer[0].coordinator_epoch, 3);
     ck_assert_int_eq(producer[0].current_txn_start_offset, -1);
     ck_assert_int_eq(producer[1].producer_id, 7);
