@@ -11,13 +11,16 @@ struct hanging {
 };
 
 struct hanging_list {
-    struct hanging *rows; /* in the arena */
+    struct hanging *rows; /* in the arena, as what follows */
     size_t count;
+    struct weir_topic_partition *offline; /* what is open in these nobody can tell */
+    size_t offline_count;
 };
 
 /**
  * Those of a place that were last written to before `before_ms` (Unix time), as the records themselves say.
- * Results live in `arena`. Errors: WEIR_NO_MEMORY, and what the place answers.
+ * Results live in `arena`. Errors: WEIR_NO_MEMORY, WEIR_OFFLINE (of a part of the ids nobody can tell), and what the place
+ * answers.
  */
 int hanging_search(struct place *place, struct weir_arena *arena, int64_t before_ms,
                    struct hanging_list *found_out, struct weir_error *error);

@@ -130,6 +130,23 @@ static bool is_version(const char *word)
     return strcmp(word, "version") == 0 || strcmp(word, "--version") == 0;
 }
 
+/* The one command that begins as what was written, or has it in its second word; NULL: none, or several. */
+static const char *find_part(const char *written)
+{
+    enum { PART_MIN = 3 };
+    const char *found = NULL;
+    size_t group_size = strcspn(written, " ") + 1;
+    if (strlen(written) < group_size + PART_MIN) return NULL;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const char *name = commands[i]->name;
+        bool has_it = strncmp(name, written, group_size) == 0 &&
+                      strstr(name + group_size, written + group_size) != NULL;
+        if (has_it && found != NULL) return NULL;
+        if (has_it) found = name;
+    }
+    return found;
+}
+
 static int unknown(int argc, char **argv)
 {
     char written[NAME_SIZE_MAX];
@@ -148,6 +165,8 @@ static int unknown(int argc, char **argv)
     }
     weir_nearest_offer(&first, "help");
     weir_nearest_offer(&first, "version");
+    const char *part = find_part(written);
+    if (part != NULL) nearest.found = part;
     const char *found = nearest.found != NULL ? nearest.found : has_group ? NULL : first.found;
     if (found == NULL) {
         return say_usage(NULL, "there is no command '%s'", has_group ? written : argv[0]);

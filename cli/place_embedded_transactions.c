@@ -14,7 +14,8 @@ static int embedded_list(struct place *place, struct weir_arena *arena,
     weir_log_list_transactions(log, &request);
     rc = weir_request_wait(log->env, &request.request, error);
     if (rc < 0) return rc;
-    struct place_transactions listed = {.count = request.count};
+    struct place_transactions listed = {
+        .count = request.count, .offline = request.offline, .offline_count = request.offline_count};
     listed.rows = weir_arena_array(arena, listed.count + 1, sizeof *listed.rows);
     for (size_t i = 0; listed.rows != NULL && i < listed.count; i++) {
         const struct weir_transaction_info *info = &request.list[i];

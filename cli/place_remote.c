@@ -55,16 +55,23 @@ int remote_ask(struct remote *remote, const struct remote_question *question,
 int remote_refusal(int16_t number, struct weir_slice message, struct weir_error *error)
 {
     if (number == 0) return 0;
-    bool is_later = number == WEIR_WIRE_NOT_LEADER_OR_FOLLOWER; /* said, so no connection is lost */
+    /* Both are said by a server, so no connection is lost. */
+    bool is_later = number == WEIR_WIRE_NOT_LEADER_OR_FOLLOWER;
+    bool has_no_coordinator = number == WEIR_WIRE_COORDINATOR_LOAD_IN_PROGRESS ||
+                              number == WEIR_WIRE_COORDINATOR_NOT_AVAILABLE;
     int code = is_later ? (int)WEIR_LIMIT : weir_code_of_wire_error(number);
     if (code >= 0) code = WEIR_UNSUPPORTED;
     if (message.size > 0) {
         return weir_error_set(error, (enum weir_code)code, "%.*s", (int)message.size, message.data);
     }
-    return weir_error_set(error, (enum weir_code)code, "%s (%s, %d)",
-                          is_later ? "it is not served now, for a shortage or because it moves"
-                                   : weir_code_text(code),
-                          weir_wire_error_name(number), number);
+    return weir_error_set(
+        error, (enum weir_code)code, "%s (%s, %d)",
+        is_later ? "it is not served now, for a shortage or because it moves"
+        : has_no_coordinator
+            ? "its coordinator does not serve: the partition of the internal topic "
+              "is offline, or being opened"
+            : weir_code_text(code),
+        weir_wire_error_name(number), number);
 }
 
 int remote_no_answer(struct weir_error *error)

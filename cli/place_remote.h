@@ -58,6 +58,10 @@ int remote_list(struct place *place, struct weir_arena *arena, struct place_topi
                 struct weir_error *error);
 int remote_describe(struct place *place, struct weir_arena *arena, const char *name,
                     bool with_details, struct place_topic *topic_out, struct weir_error *error);
+/** The partitions of a topic that are offline, as its metadata says; of one that is not there none. */
+int remote_offline_partitions(struct place *place, struct weir_arena *arena, const char *topic,
+                              const int32_t **partitions_out, size_t *count_out,
+                              struct weir_error *error);
 int remote_create(struct place *place, const struct place_new_topic *topic,
                   struct weir_error *error);
 int remote_configs(struct place *place, struct weir_arena *arena, struct place_topic *topic,

@@ -2,6 +2,7 @@
 #define WEIR_CLI_PLACE_TRANSACTIONS_H
 
 #include "cli/place.h"
+#include "wire/topic_names.h"
 #include "wire/request/transaction_requests.h"
 
 /**
@@ -23,7 +24,19 @@ struct place_transaction {
 struct place_transactions {
     struct place_transaction *rows;
     size_t count;
+    const int32_t *
+        offline; /* partitions of `__transaction_state` that are: their ids are not among the rows */
+    size_t offline_count;
 };
+
+/** Is there one that its coordinator is going to end? */
+bool place_transaction_is_open(const struct place_transaction *transaction);
+/**
+ * "partition 3 of '__transaction_state' is offline", of the first that is, and how many more there are; with WEIR_OFFLINE as
+ * its code, which is given. 0: none is.
+ */
+int place_transactions_check_whole(const struct place_transactions *listed,
+                                   struct weir_error *error);
 
 /** A producer as a partition knows it. */
 struct place_producers {

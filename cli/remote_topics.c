@@ -221,6 +221,29 @@ int remote_describe(struct place *place, struct weir_arena *arena, const char *n
     return 0;
 }
 
+int remote_offline_partitions(struct place *place, struct weir_arena *arena, const char *topic,
+                              const int32_t **partitions_out, size_t *count_out,
+                              struct weir_error *error)
+{
+    const struct weir_wire_metadata_response *response = NULL;
+    int rc = ask_metadata(remote_of(place), topic, &response, error);
+    if (rc < 0) return weir_error_wrap(error, rc, "topic '%s'", topic);
+    if (response->topics_count != 1) return remote_no_answer(error);
+    *partitions_out = NULL;
+    *count_out = 0;
+    if (response->topics[0].error_code != 0) return 0;
+    int32_t *rows = weir_arena_array(arena, response->topics[0].partitions_count + 1, sizeof *rows);
+    if (rows == NULL) return cli_no_memory(error);
+    for (size_t i = 0; i < response->topics[0].partitions_count; i++) {
+        const struct weir_wire_metadata_response_metadata_response_partition *partition =
+            &response->topics[0].partitions[i];
+        if (partition->offline_replicas_count == 0 && partition->leader_id >= 0) continue;
+        rows[(*count_out)++] = partition->partition_index;
+    }
+    *partitions_out = rows;
+    return 0;
+}
+
 /* ---- create, configure, delete --------------------------------------------------------------- */
 
 static int ask_create(struct remote *remote, const struct place_new_topic *topic,

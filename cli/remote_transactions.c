@@ -48,7 +48,9 @@ static int remote_list_transactions(struct place *place, struct weir_arena *aren
     }
     if (weir_arena_failed(arena)) return cli_no_memory(error);
     *transactions_out = listed;
-    return 0;
+    return remote_offline_partitions(place, arena, WEIR_TRANSACTION_STATE_TOPIC,
+                                     &transactions_out->offline, &transactions_out->offline_count,
+                                     error);
 }
 
 /* ---- describe -------------------------------------------------------------------------------- */

@@ -72,10 +72,27 @@ static int find_owner(struct place *place, struct weir_arena *arena, int64_t pro
     int rc = place->ops->transactions->list(place, arena, &listed, error);
     for (size_t i = 0; rc == 0 && i < listed.count; i++) {
         const struct place_transaction *row = &listed.rows[i];
-        bool is_open = strcmp(row->state, "Ongoing") == 0 || strncmp(row->state, "Prepare", 7) == 0;
-        if (is_open && row->producer_id == producer_id) *id_out = row->id;
+        bool is_its = row->producer_id == producer_id && place_transaction_is_open(row);
+        if (is_its) *id_out = row->id;
     }
-    return rc;
+    if (rc < 0 || *id_out != NULL) return rc;
+    return place_transactions_check_whole(&listed, error);
+}
+
+/* A partition that its topic does not have, or a topic that is not there. */
+static int say_no_partition(struct place *place, struct weir_arena *arena,
+                            const struct weir_topic_partition *of, struct weir_error *error)
+{
+    const char *topic = (const char *)of->topic.data;
+    struct place_topic found = {0};
+    bool is_there = error->code == WEIR_UNKNOWN_TOPIC_OR_PARTITION &&
+                    place->ops->describe(place, arena, topic, false, &found, NULL) == 0;
+    if (is_there && of->partition >= found.partition_count) {
+        (void)weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                             "topic '%s' has no partition %d: they are 0 to %d", topic,
+                             (int)of->partition, (int)found.partition_count - 1);
+    }
+    return place_say_failure(place, topic, PLACE_TOPIC_TO_HAVE, error);
 }
 
 static int abort_one(struct place *place, struct weir_arena *arena, const struct values *values,
@@ -88,7 +105,7 @@ static int abort_one(struct place *place, struct weir_arena *arena, const struct
     int topic_size = (int)of->topic.size;
     const char *topic = (const char *)of->topic.data;
     int rc = ops->producers(place, arena, of, &producers, &error);
-    if (rc < 0) return place_say_failure(place, topic, PLACE_TOPIC_TO_HAVE, &error);
+    if (rc < 0) return say_no_partition(place, arena, of, &error);
     const struct weir_producer_info *found = find(&producers, values);
     if (found == NULL) {
         (void)weir_error_set(&error, WEIR_NOT_FOUND,
@@ -99,6 +116,10 @@ static int abort_one(struct place *place, struct weir_arena *arena, const struct
     }
     if (!values->is_forced) {
         rc = find_owner(place, arena, found->producer_id, &owner, &error);
+        if (rc == WEIR_OFFLINE) {
+            return say_failure(&error, "whether its coordinator still has it nobody can tell; "
+                                       "--force aborts it here all the same");
+        }
         if (rc < 0) return say_failure(&error, NULL);
     }
     if (owner != NULL) {

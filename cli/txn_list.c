@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cli/place_transactions.h"
 #include "cli/say.h"
 
@@ -57,6 +58,16 @@ static void print_table(const struct place_transactions *listed)
     say_table_end(&table, 0);
 }
 
+/* What there is has been printed; it is not all. */
+static int say_part(const struct place *place, struct weir_error *error)
+{
+    int exit_code = say_flush();
+    (void)weir_error_wrap(error, WEIR_OFFLINE, "the list is not whole");
+    (void)say_failure(error, "'weir topic describe " WEIR_TRANSACTION_STATE_TOPIC "%s' has why",
+                      place->option);
+    return exit_code != CLI_OK ? exit_code : CLI_FAILED;
+}
+
 static int list(struct cli *cli, struct place *place, const void *of_command,
                 const struct cli_operands *operands)
 {
@@ -73,8 +84,10 @@ static int list(struct cli *cli, struct place *place, const void *of_command,
     } else if (rc == 0 && listed.count > 0) {
         print_table(&listed);
     }
+    int whole_rc = rc == 0 ? place_transactions_check_whole(&listed, &error) : 0;
     weir_arena_close(&arena);
     if (rc < 0) return say_failure(&error, NULL);
+    if (whole_rc < 0) return say_part(place, &error);
     if (listed.count == 0 && !values->is_json) {
         say_note("no transactional ids yet: a producer with a transactional.id begins with one");
     }

@@ -27,11 +27,19 @@ static const struct weir_state_row rows[] = {
 #undef TO
 static const struct weir_state_table phases = WEIR_STATE_TABLE("live transaction", rows);
 
+/* The beginning of its id, for a line of the log. */
+enum { NAME_SIZE = 64 + 1 };
+static const char *name_of(const struct weir_live_transaction *live, char name[NAME_SIZE])
+{
+    memset(name, 0, NAME_SIZE);
+    weir_copy(name, live->id.data, live->id.size < NAME_SIZE ? live->id.size : NAME_SIZE - 1);
+    return name;
+}
+
 static void move(struct weir_live_transaction *live, enum weir_live_phase to)
 {
-    enum { SHOWN_MAX = 64 };
-    char name[SHOWN_MAX + 1] = "";
-    weir_copy(name, live->id.data, live->id.size < SHOWN_MAX ? live->id.size : SHOWN_MAX);
+    char name[NAME_SIZE];
+    (void)name_of(live, name);
     live->phase = (enum weir_live_phase)weir_state_move(&phases, name, live->phase, to);
 }
 
@@ -91,13 +99,16 @@ static void set_deadline(struct weir_live_transaction *live)
 
 static void retry_later(struct weir_live_transaction *live, int rc, const char *text)
 {
+    char name[NAME_SIZE];
+    char quoted_name[2 * NAME_SIZE];
     char quoted[2 * WEIR_ERROR_TEXT_SIZE];
     int shift = live->retries < 6 ? live->retries : 6;
     int64_t after_ms = RETRY_MS << shift;
     if (live->retries++ == 0 && rc != WEIR_CLOSED) {
         weir_log(&env_of(live)->logger, WEIR_LOG_WARN, "transaction.not_ended",
-                 "transactional_id=%.*s reason=%s", (int)(live->id.size & 0xff),
-                 (const char *)live->id.data, weir_log_quote(quoted, sizeof quoted, text));
+                 "transactional_id=%s reason=%s",
+                 weir_log_quote(quoted_name, sizeof quoted_name, name_of(live, name)),
+                 weir_log_quote(quoted, sizeof quoted, text));
     }
     live->retry_at = weir_mono_after_ms(weir_mono_now(env_of(live)),
                                         after_ms < RETRY_MAX_MS ? after_ms : RETRY_MAX_MS);

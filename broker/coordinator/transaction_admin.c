@@ -32,7 +32,7 @@ static int no_id(struct weir_slice id, struct weir_error *error)
         error, WEIR_TRANSACTIONAL_ID_NOT_FOUND,
         "there is no transactional id '%.*s': no producer has it, or it was forgotten "
         "(transactional.id.expiration.ms)",
-        (int)(id.size & 0xff), (const char *)id.data);
+        weir_transaction_id_shown(id), (const char *)id.data);
 }
 
 static void copy_partitions(const struct weir_live_transaction *live, const struct weir_txn *txn,
@@ -143,16 +143,38 @@ static bool find_next(const struct weir_request *request, int32_t from, int32_t 
 }
 
 static void list_stage(struct weir_partition *partition, struct weir_request *request);
+static bool pass_over_offline(struct weir_request *request);
 
 static void go_on(struct weir_request *request, int32_t from)
 {
     struct weir_topic_partition of = {.topic = weir_text(WEIR_TRANSACTION_STATE_TOPIC)};
     struct weir_engine *engine = request->shard->engine;
     if (find_next(request, from, &of.partition)) {
+        request->before_reply = pass_over_offline;
         weir_request_forward(engine, request, of, list_stage);
     } else {
+        request->before_reply = NULL;
         weir_request_reply(request, 0);
     }
+}
+
+/* The ids of a partition that is offline nobody can tell; those of the others are there all the same. */
+static bool pass_over_offline(struct weir_request *request)
+{
+    enum { FIRST = 4 };
+    struct weir_list_transactions_request *asked = (struct weir_list_transactions_request *)request;
+    if (request->rc != WEIR_OFFLINE) return false;
+    int32_t *offline = weir_arena_grow(asked->arena, asked->offline, asked->offline_count,
+                                       &asked->offline_capacity, FIRST, sizeof *offline);
+    if (offline == NULL) {
+        request->rc = weir_error_set(&request->error, WEIR_NO_MEMORY, "list transactions");
+        return false;
+    }
+    asked->offline = offline;
+    offline[asked->offline_count++] = request->partition;
+    request->error = (struct weir_error){0};
+    go_on(request, request->partition + 1);
+    return true;
 }
 
 static void list_stage(struct weir_partition *partition, struct weir_request *request)
@@ -188,6 +210,9 @@ void weir_transactions_list(struct weir_transaction_coordinator *coordinator,
     weir_assert(request->arena != NULL);
     request->list = NULL;
     request->count = 0;
+    request->offline = NULL;
+    request->offline_count = request->offline_capacity = 0;
+    request->request.before_reply = NULL;
     weir_request_set_out(engine, &request->request);
     request->request.shard = &engine->shards[0];
     request->request.message.handle = list_arrives;

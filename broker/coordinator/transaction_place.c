@@ -65,3 +65,9 @@ void weir_transaction_place_enter_known(struct weir_transaction_request *request
         weir_transaction_place_enter(&request->request, stage);
     }
 }
+
+int weir_transaction_id_shown(struct weir_slice id)
+{
+    enum { SHOWN_MAX = 200 };
+    return id.size < SHOWN_MAX ? (int)id.size : SHOWN_MAX;
+}

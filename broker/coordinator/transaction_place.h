@@ -27,4 +27,7 @@ void weir_transaction_place_enter_known(struct weir_transaction_request *request
                                         int (*no_id)(struct weir_slice id,
                                                      struct weir_error *error));
 
+/** As many bytes of an id as a text for people has room for. */
+int weir_transaction_id_shown(struct weir_slice id);
+
 #endif

@@ -18,7 +18,7 @@ static int no_id(struct weir_slice id, struct weir_error *error)
 {
     return weir_error_set(error, WEIR_INVALID_PRODUCER_ID_MAPPING,
                           "there is no transactional id '%.*s': a producer initializes it first",
-                          (int)(id.size & 0xff), (const char *)id.data);
+                          weir_transaction_id_shown(id), (const char *)id.data);
 }
 
 static void stage_of(struct weir_partition *partition, struct weir_transaction_request *request,

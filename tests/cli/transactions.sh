@@ -10,6 +10,7 @@ administer() {
     gives "" "$weir" txn list "${place[@]}" 2>err.txt
     grep -qF "no transactional ids yet" err.txt || fail "$(cat err.txt)"
     gives "[]" "$weir" txn list --json "${place[@]}"
+    gives "[]" "$weir" txn find-hanging --json --min-age-ms 0 "${place[@]}"
     gives "" "$weir" txn find-hanging --min-age-ms 0 "${place[@]}" 2>err.txt
     grep -qF "no transaction hangs" err.txt || fail "$(cat err.txt)"
     refuses 1 "'weir txn list${place[*]:+ ${place[*]}}' shows those that there are" \
@@ -18,7 +19,8 @@ administer() {
         "$weir" txn abort orders:1 --start-offset 3 "${place[@]}"
     refuses 1 "'weir txn find-hanging${place[*]:+ ${place[*]}}' shows" \
         "$weir" txn abort orders:1 --producer-id 3 "${place[@]}"
-    refuses 1 "orders" "$weir" txn abort orders:7 --producer-id 3 "${place[@]}"
+    refuses 1 "topic 'orders' has no partition 7: they are 0 to 1" "$weir" txn abort orders:7 --producer-id 3 "${place[@]}"
+    refuses 1 "did you mean 'orders'?" "$weir" txn abort order:0 --producer-id 3 "${place[@]}"
     refuses 1 "one partition is wanted" "$weir" txn abort orders --producer-id 3 "${place[@]}"
     refuses 2 "say which one" "$weir" txn abort orders:1 "${place[@]}"
     refuses 2 "a number from 0 on" "$weir" txn abort orders:1 --start-offset -1 "${place[@]}"
@@ -32,6 +34,11 @@ administer() {
 for state in Empty Ongoing Prepare Complete; do
     grep -qF "$state" help.txt || fail "the help does not say what $state is"
 done
+# a part of a command's name is enough to find it
+refuses 2 "did you mean 'txn find-hanging'?" "$weir" txn find
+refuses 2 "did you mean 'txn find-hanging'?" "$weir" txn hang
+refuses 2 "did you mean 'txn list'?" "$weir" txn lsit
+refuses 2 "there is no command 'group re'" "$weir" group re
 administer --data data
 start
 administer

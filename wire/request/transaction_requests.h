@@ -111,7 +111,7 @@ struct weir_describe_transaction_request {
     struct weir_transaction_info info; /* given */
 };
 
-/** Of all partitions of `__transaction_state`. Without partitions. */
+/** Of all partitions of `__transaction_state` that are not offline. Without partitions. */
 struct weir_list_transactions_request {
     struct weir_request request;
     struct weir_arena *arena;
@@ -121,6 +121,9 @@ struct weir_list_transactions_request {
     int64_t duration_min_ms;            /* open for longer; below 0: any */
     struct weir_transaction_info *list; /* given */
     size_t count;
+    int32_t *offline; /* given: partitions of `__transaction_state` whose ids are not among them */
+    size_t offline_count;
+    size_t offline_capacity; /* the coordinator's */
 };
 
 /* ---- at a partition -------------------------------------------------------------------------- */

@@ -21,7 +21,9 @@ static struct {
     const char *state;
     int has_partition;
     int describe_rc;
-    int partition_rc; /* of the second time */
+    int first_rc;       /* of the partition, the first time */
+    int partition_rc;   /* of the second time */
+    size_t has_offline; /* of the coordinator's partitions */
     int partition_asked;
     int coordinator_asked;
 } world;
@@ -39,13 +41,15 @@ static int list_transactions(struct place *place, struct weir_arena *in,
                              struct place_transactions *transactions_out,
                              struct weir_error *failure)
 {
+    static const int32_t offline = 3;
     static struct place_transaction transaction;
     (void)place, (void)in, (void)failure;
     world.coordinator_asked++;
     ck_assert_int_eq(world.partition_asked, 1); /* never before the partition */
     transaction =
         (struct place_transaction){.id = "billing", .state = world.state, .producer_id = PRODUCER};
-    *transactions_out = (struct place_transactions){.rows = &transaction, .count = 1};
+    *transactions_out = (struct place_transactions){
+        .rows = &transaction, .count = 1, .offline = &offline, .offline_count = world.has_offline};
     return 0;
 }
 
@@ -67,9 +71,8 @@ static int list_producers(struct place *place, struct weir_arena *in,
     static struct weir_producer_info producer;
     (void)place, (void)in, (void)of, (void)failure;
     ck_assert_int_lt(world.partition_asked, 2);
-    if (world.partition_asked == 1 && world.partition_rc < 0) {
-        return weir_error_set(failure, world.partition_rc, "as planted");
-    }
+    int rc = world.partition_asked == 0 ? world.first_rc : world.partition_rc;
+    if (rc < 0) return weir_error_set(failure, rc, "as planted");
     producer = (struct weir_producer_info){
         .producer_id = PRODUCER,
         .last_timestamp_ms = world.last_timestamp_ms,
@@ -96,7 +99,7 @@ static void tear_down(void)
     weir_arena_close(&arena);
 }
 
-static size_t search(void)
+static struct hanging_list search_all(void)
 {
     static const struct place_transaction_ops transactions = {
         .list = list_transactions, .describe = describe, .producers = list_producers};
@@ -109,7 +112,12 @@ static size_t search(void)
         ck_assert_int_eq(found.rows[i].producer.transaction_first_offset, FIRST);
         ck_assert(weir_slice_equal(found.rows[i].of.topic, weir_text("orders")));
     }
-    return found.count;
+    return found;
+}
+
+static size_t search(void)
+{
+    return search_all().count;
 }
 
 START_TEST(what_its_coordinator_has_does_not_hang)
@@ -162,6 +170,31 @@ START_TEST(what_is_deleted_meanwhile_does_not_hang)
 }
 END_TEST
 
+/* Whom a partition of the coordinator's has that is offline nobody can tell: nothing may be aborted for that. */
+START_TEST(without_a_part_of_the_coordinator_nobody_can_tell)
+{
+    static const struct place_transaction_ops transactions = {
+        .list = list_transactions, .describe = describe, .producers = list_producers};
+    static const struct place_ops ops = {.list = list_topics, .transactions = &transactions};
+    struct place place = {.ops = &ops};
+    struct hanging_list found = {0};
+    world.has_offline = 1;
+    ck_code(hanging_search(&place, &arena, BEFORE, &found, &error), WEIR_OFFLINE);
+    ck_assert_ptr_nonnull(strstr(error.text, "partition 3 of '__transaction_state' is offline"));
+    ck_assert_uint_eq(found.count, 0);
+}
+END_TEST
+
+START_TEST(a_partition_that_is_offline_is_named)
+{
+    world.first_rc = WEIR_OFFLINE;
+    struct hanging_list found = search_all();
+    ck_assert_uint_eq(found.count, 0);
+    ck_assert_uint_eq(found.offline_count, 1);
+    ck_assert(weir_slice_equal(found.offline[0].topic, weir_text("orders")));
+}
+END_TEST
+
 START_TEST(what_is_young_or_not_open_is_not_asked_about)
 {
     world.last_timestamp_ms = BEFORE;
@@ -184,6 +217,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, one_that_has_followed_it_is_another);
     tcase_add_test(tests, an_id_that_is_forgotten_meanwhile_has_nothing_open);
     tcase_add_test(tests, what_is_deleted_meanwhile_does_not_hang);
+    tcase_add_test(tests, without_a_part_of_the_coordinator_nobody_can_tell);
+    tcase_add_test(tests, a_partition_that_is_offline_is_named);
     tcase_add_test(tests, what_is_young_or_not_open_is_not_asked_about);
     suite_add_tcase(suite, tests);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "broker/broker_internal.h"
+#include "broker/coordinator/group_hash.h"
 #include "tests/unit/broker/coordinator/transaction_fixture.h"
 
 /*
@@ -123,6 +124,27 @@ START_TEST(a_transactional_id_has_a_size)
     ck_ok(producer_begin(&world, &producer), &world.engine.error);
     ck_ok(producer_add(&world, &producer, "clicks", 0), &world.engine.error);
     ck_ok(producer_end(&world, &producer, true), &world.engine.error);
+    transactions_end(&world);
+}
+END_TEST
+
+/* What is said of an id that is not there has it in it, or its beginning, whatever its size. */
+START_TEST(an_id_of_any_size_is_named)
+{
+    static const size_t sizes[] = {1, 200, 255, 256, 257, 300, INT16_MAX};
+    static char name[INT16_MAX + 1];
+    char quoted[256];
+    transactions_open(&world, 5);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        memset(name, 'n', sizes[i]);
+        name[sizes[i]] = '\0';
+        (void)snprintf(quoted, sizeof quoted, "'%.200s'", name);
+        struct producer producer = {.id = name, .producer_id = 5};
+        ck_code(producer_add(&world, &producer, "clicks", 0), WEIR_INVALID_PRODUCER_ID_MAPPING);
+        ck_assert_ptr_nonnull(strstr(world.engine.error.text, quoted));
+        ck_code(transaction_state(&world, name, NULL), WEIR_TRANSACTIONAL_ID_NOT_FOUND);
+        ck_assert_ptr_nonnull(strstr(world.engine.error.text, quoted));
+    }
     transactions_end(&world);
 }
 END_TEST
@@ -520,6 +542,42 @@ START_TEST(transactions_are_listed)
 }
 END_TEST
 
+/* Of a partition that is offline nobody can tell; the others are listed, and it is named. */
+START_TEST(a_partition_that_is_offline_keeps_none_of_the_others_back)
+{
+    enum { COUNT = 12 };
+    char name[COUNT][16];
+    char folder[128];
+    transactions_open_with(&world, 18, many_partitions);
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(name[i], sizeof name[i], "id-%d", i);
+        struct producer producer = {.id = name[i]};
+        ck_ok(producer_begin(&world, &producer), &world.engine.error);
+    }
+    int32_t of_first = weir_group_partition(weir_text(name[0]), 50);
+    size_t same = 0;
+    for (int i = 0; i < COUNT; i++) {
+        same += weir_group_partition(weir_text(name[i]), 50) == of_first;
+    }
+    (void)snprintf(folder, sizeof folder, ENGINE_PATH "/log/" WEIR_TRANSACTION_STATE_TOPIC "-%d",
+                   (int)of_first);
+    ck_ok(engine_close(&world.engine), &world.engine.error);
+    ck_ok(weir_rename(world.engine.env, folder, "/saved", &world.engine.error),
+          &world.engine.error);
+    transactions_reopen(&world);
+    struct weir_list_transactions_request all = {.duration_min_ms = -1};
+    ck_assert_uint_eq(list(&all), COUNT - same);
+    ck_assert_uint_eq(all.offline_count, 1);
+    ck_assert_int_eq(all.offline[0], of_first);
+    ck_code(transaction_state(&world, name[0], NULL), WEIR_OFFLINE);
+    ck_ok(weir_rename(world.engine.env, "/saved", folder, &world.engine.error),
+          &world.engine.error);
+    ck_assert_uint_eq(list(&all), COUNT);
+    ck_assert_uint_eq(all.offline_count, 0);
+    transactions_end(&world);
+}
+END_TEST
+
 /* The engine's own name is taken, and what is there is not deleted. */
 START_TEST(the_topic_is_the_engines_own)
 {
@@ -541,6 +599,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, offsets_are_a_partition_of_the_transaction);
     tcase_add_test(tests, strangers_cost_nothing);
     tcase_add_test(tests, a_transactional_id_has_a_size);
+    tcase_add_test(tests, an_id_of_any_size_is_named);
     tcase_add_test(tests, requests_wait_in_line);
     tcase_add_loop_test(tests, the_next_transaction_waits_for_the_markers, 0, 2);
     tcase_add_loop_test(tests, a_marker_that_cannot_be_written_is_tried_again, 0, 4);
@@ -554,6 +613,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_flood_of_ids_ends_at_the_bound);
     tcase_add_test(tests, a_flood_of_partitions_ends_at_the_bound);
     tcase_add_test(tests, transactions_are_listed);
+    tcase_add_test(tests, a_partition_that_is_offline_keeps_none_of_the_others_back);
     tcase_add_test(tests, the_topic_is_the_engines_own);
     suite_add_tcase(suite, tests);
 }
