@@ -129,6 +129,8 @@ def java(build):
         Row("kafka-transactions, transactional-message-copier, kafka-producer-perf-test, kafka-console-consumer", version,
             "every action on transactions",
             [PYTHON, f"{HERE}/transactions/tools.py", "--broker", "{broker}", "--jars", libs]),
+        Row("kafka-transactions", version, "what hangs is found, and aborted",
+            [PYTHON, f"{HERE}/transactions/hanging.py", "--weir", "{weir}", "--jars", libs]),
         Row("Kafka Streams", version, "transactions: a count and a join, exactly_once_v2, killed four times",
             [PYTHON, f"{HERE}/streams/scenario.py", "--broker", "{broker}", "--jars", libs]),
         Row("kafka-dump-log", version, "our segments", [f"{HERE}/dump_log.sh", libs, "{data}"]),

@@ -52,3 +52,12 @@ def rows(output, *columns):
     head = lines[at].split()
     cells = (line.split() for line in lines[at + 1:])
     return [dict(zip(head, line)) for line in cells if len(line) == len(head)]
+
+
+def cells(output, *columns):
+    """Of the table of kafka-transactions whose head has these columns: a row as a dict by column."""
+    lines = [[cell.strip() for cell in line.split("\t")] for line in output.splitlines()]
+    at = next((i for i, line in enumerate(lines) if set(columns) <= set(line)), None)
+    if at is None:
+        return []
+    return [dict(zip(lines[at], line)) for line in lines[at + 1:] if len(line) == len(lines[at])]

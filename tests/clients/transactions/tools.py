@@ -17,21 +17,12 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from kafka_tools import TIMEOUT, Tools  # noqa: E402
+from kafka_tools import TIMEOUT, Tools, cells  # noqa: E402
 
 PARTITIONS, COMMITTED, OPEN = 2, 10, 5
 TIMEOUT_MS = 120000
 COPIED = 250
 EMPTY, ONGOING, PREPARE_COMMIT, PREPARE_ABORT, COMPLETE_COMMIT, COMPLETE_ABORT = range(6)  # in __transaction_state
-
-
-def cells(output, *columns):
-    """Of the table of kafka-transactions whose head has these columns: a row as a dict by column."""
-    lines = [[cell.strip() for cell in line.split("\t")] for line in output.splitlines()]
-    at = next((i for i, line in enumerate(lines) if set(columns) <= set(line)), None)
-    if at is None:
-        return []
-    return [dict(zip(lines[at], line)) for line in lines[at + 1:] if len(line) == len(lines[at])]
 
 
 class Story:
