@@ -51,6 +51,7 @@ weir_planted_in_groups(group_stale_commit FILE stale_commit SYMBOL weir_classic_
 weir_planted_in_groups(group_forgotten_member FILE forgotten_member SYMBOL weir_classic_answer_joined)
 weir_planted_in_groups(stale_epoch SYMBOL weir_consumer_group_check_commit)
 weir_planted_in_groups(early_owner SYMBOL weir_consumer_member_reconcile)
+weir_planted_in_groups(lost_assignment SYMBOL weir_consumer_assignment_decode)
 weir_planted_in_groups(hasty_commit SYMBOL weir_partition_write)
 
 # Transactions, within the seeds of test_transaction_seeds.

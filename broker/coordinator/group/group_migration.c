@@ -1,5 +1,6 @@
 #include "broker/coordinator/group/group_migration.h"
 
+#include "base/bytes.h"
 #include "broker/coordinator/group/classic_group_internal.h"
 #include "broker/coordinator/group/consumer_protocol.h"
 #include "broker/coordinator/group/consumer_records.h"
@@ -91,6 +92,22 @@ static int decode_member(const struct upgrade *upgrade, const struct weir_classi
     return rc;
 }
 
+/* It has these, and is to have them. */
+static int give(const struct upgrade *upgrade, struct weir_consumer_member *member,
+                const struct weir_partition_set *set)
+{
+    int32_t generation = upgrade->from->generation;
+    const struct weir_member_move move = {
+        .state = WEIR_MEMBER_STABLE, .epoch = generation, .assigned = *set};
+    int rc = weir_partition_set_assign(&member->target, upgrade->to->budget, set);
+    for (size_t i = 0; rc == 0 && i < member->target.count; i++) {
+        member->target.items[i].epoch = -1;
+    }
+    if (rc == 0) rc = weir_consumer_group_move_member(upgrade->to, member, &move);
+    if (rc == 0) member->previous_epoch = generation;
+    return rc;
+}
+
 static int put_member(const struct upgrade *upgrade, const struct weir_classic_member *from,
                       const struct weir_consumer_subscription *subscription,
                       const struct weir_partition_set *assigned)
@@ -109,18 +126,11 @@ static int put_member(const struct upgrade *upgrade, const struct weir_classic_m
         .protocols = from->protocols,
         .protocol_count = from->protocol_count,
     };
-    const struct weir_member_move move = {
-        .state = WEIR_MEMBER_STABLE, .epoch = upgrade->from->generation, .assigned = *assigned};
     struct weir_consumer_member *member = weir_consumer_group_add_member(to, from->id.member_id);
     if (member == NULL) return WEIR_NO_MEMORY;
     int rc = weir_consumer_group_set_words(to, member, &words);
-    if (rc == 0) rc = weir_partition_set_assign(&member->target, to->budget, assigned);
-    for (size_t i = 0; rc == 0 && i < member->target.count; i++) {
-        member->target.items[i].epoch = -1;
-    }
-    if (rc == 0) rc = weir_consumer_group_move_member(to, member, &move);
+    if (rc == 0) rc = give(upgrade, member, assigned);
     if (rc < 0) return rc;
-    member->previous_epoch = upgrade->from->generation;
     member->session_deadline_ms = upgrade->event->now_ms + from->session_timeout_ms;
     weir_consumer_group_wake(to, member->session_deadline_ms);
     return 0;
@@ -140,6 +150,42 @@ static int put_members(const struct upgrade *upgrade)
         if (rc < 0) return rc;
     }
     return 0;
+}
+
+static int add_owned(const struct upgrade *upgrade, const struct weir_classic_member *from)
+{
+    struct weir_consumer_subscription subscription;
+    struct weir_arena *arena = upgrade->update->arena;
+    struct weir_consumer_member *member =
+        weir_consumer_group_member(upgrade->to, from->id.member_id);
+    int rc = weir_consumer_subscription_decode(chosen(upgrade, from)->metadata,
+                                               upgrade->event->topics, arena, &subscription);
+    if (rc < 0) return rc;
+    keep_free(upgrade, &subscription.owned);
+    if (subscription.owned.count == 0) return 0;
+    size_t count = member->assigned.count;
+    struct weir_partition_set both = {.count = count + subscription.owned.count};
+    both.items = weir_arena_array(arena, both.count, sizeof *both.items);
+    if (both.items == NULL) return WEIR_NO_MEMORY;
+    weir_copy(both.items, member->assigned.items, count * sizeof *both.items);
+    weir_copy(both.items + count, subscription.owned.items,
+              subscription.owned.count * sizeof *both.items);
+    weir_partition_set_sort(&both);
+    return give(upgrade, member, &both);
+}
+
+/* A member that keeps what it has through a rebalance (cooperative) has it without an assignment while the next
+ * generation is under way, and has what it is to give up until it has said so. What members have joined with counts
+ * where nobody is assigned it: given to another one at once it would have two owners. */
+static int add_all_owned(const struct upgrade *upgrade)
+{
+    size_t at = 0;
+    int rc = 0;
+    const struct weir_classic_member *member;
+    while (rc == 0 && (member = weir_classic_next(upgrade->from, &at)) != NULL) {
+        rc = add_owned(upgrade, member);
+    }
+    return rc;
 }
 
 static int write_classic_gone(struct weir_slice name, struct weir_group_update *update)
@@ -173,6 +219,7 @@ int weir_group_upgrade(const struct weir_classic_group *from,
     to->epoch = to->assignment_epoch = from->generation;
     to->assignment_wall_ms = event->wall_ms;
     rc = put_members(&upgrade);
+    if (rc == 0) rc = add_all_owned(&upgrade);
     if (rc == 0) {
         to->topics_hash =
             weir_consumer_topics_hash(&to->topics, event->topics, &to->partition_count);

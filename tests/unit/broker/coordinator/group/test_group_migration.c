@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/coordinator/group/classic_group_internal.h"
 #include "broker/coordinator/group/consumer_protocol.h"
 #include "broker/coordinator/group/group_migration.h"
 #include "tests/unit/broker/coordinator/group/consumer_stage.h"
@@ -216,6 +217,33 @@ START_TEST(a_classic_group_becomes_a_consumer_group)
     stage_check_reload(&stage, NULL);
     ck_code(heartbeat("m1", 7), 0);
     ck_assert_uint_eq(stage.written, 0);
+}
+END_TEST
+
+/* Between two generations nobody is assigned anything, and members of a cooperative protocol read on: what they have
+ * joined with is theirs, and a new member is not given it. */
+START_TEST(what_members_keep_through_a_rebalance_is_theirs)
+{
+    size_t at = 0;
+    struct weir_classic_member *member;
+    while ((member = weir_classic_next(&classic, &at)) != NULL) {
+        ck_assert_int_eq(weir_classic_assign(&classic, member, weir_null()), 0);
+    }
+    ck_ok(upgrade(), &error);
+    const struct weir_consumer_member *m1 =
+        weir_consumer_group_member(&stage.group, weir_text("m1"));
+    const struct weir_consumer_member *m2 =
+        weir_consumer_group_member(&stage.group, weir_text("m2"));
+    ck_assert_uint_eq(m1->assigned.count + m2->assigned.count, 2); /* both say orders 0 and 1 */
+    weir_consumer_group_check(&stage.group);
+    stage_check_reload(&stage, NULL);
+    ck_code(stage_join(&stage, "new", "orders"), 0);
+    ck_code(stage_says(&stage, (struct says){.member = "new", .epoch = 8}), 0);
+    const struct weir_consumer_member *fresh =
+        weir_consumer_group_member(&stage.group, weir_text("new"));
+    for (size_t i = 0; i < fresh->assigned.count; i++) {
+        ck_assert_int_ge(fresh->assigned.items[i].partition, 2);
+    }
 }
 END_TEST
 
@@ -542,6 +570,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_classic_member_joins_and_syncs_in_time);
     tcase_add_test(tests, classic_members_are_refused_as_in_a_classic_group);
     tcase_add_test(tests, a_static_member_changes_its_protocol);
+    tcase_add_test(tests, what_members_keep_through_a_rebalance_is_theirs);
     tcase_add_test(tests, classic_members_leave);
     tcase_add_test(tests, a_group_of_classic_members_becomes_classic_again);
     tcase_add_test(tests, the_consumer_protocol_is_read);
