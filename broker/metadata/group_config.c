@@ -11,6 +11,13 @@
 
 /* Bounds are the server's (weir_group_config_bounds). */
 static const struct weir_setting rows[] = {
+    {"consumer.assignment.interval.ms", WEIR_SETTING_INT32, FIELD(consumer_assignment_interval_ms),
+     0, INT32_MAX, 1000, "ms", NULL,
+     "The least time from one assignment of the group to the next, by the consumer protocol: who "
+     "comes and goes meanwhile is in the next one."},
+    {"consumer.assignor.offload.enable", WEIR_SETTING_BOOLEAN, FIELD(consumer_assignor_offload), 0,
+     1, 1, "", NULL,
+     "Kafka's choice of a thread for the assignor of the group. It changes nothing here."},
     {"consumer.heartbeat.interval.ms", WEIR_SETTING_INT32, FIELD(consumer_heartbeat_interval_ms), 1,
      INT32_MAX, 5000, "ms", NULL,
      "How often members of the group say that they are there, by the consumer protocol."},
@@ -21,6 +28,8 @@ static const struct weir_setting rows[] = {
 
 /* In the same order. */
 static const char *const server_names[] = {
+    "group.consumer.assignment.interval.ms",
+    "group.consumer.assignor.offload.enable",
     "group.consumer.heartbeat.interval.ms",
     "group.consumer.session.timeout.ms",
 };
@@ -37,6 +46,11 @@ static size_t row_of(const char *key)
     while (i < ROW_COUNT && strcmp(rows[i].key, key) != 0)
         i++;
     return i;
+}
+
+static bool is_number(size_t row)
+{
+    return rows[row].kind == WEIR_SETTING_INT32;
 }
 
 static int32_t get(const struct weir_group_config *config, size_t row)
@@ -85,6 +99,10 @@ int weir_group_config_set(struct weir_group_config *config,
     int rc = weir_settings_set(&table, &changed, key, value, error);
     if (rc < 0) return rc;
     size_t row = row_of(key);
+    if (!is_number(row)) {
+        *config = changed;
+        return 0;
+    }
     int32_t min = get(&bounds->min, row);
     int32_t max = get(&bounds->max, row);
     if (get(&changed, row) < min || get(&changed, row) > max) {
@@ -116,11 +134,15 @@ struct weir_group_config weir_group_config_with(const struct weir_group_config *
     struct weir_group_config config = *server;
     for (size_t i = 0; i < own->count; i++) {
         size_t row = row_of(own->rows[i].key);
-        struct weir_group_config asked;
+        struct weir_group_config asked = config;
         /* It was checked when it was set; a later version's key says nothing to this one. */
         bool is_read = row < ROW_COUNT && weir_settings_set(&table, &asked, own->rows[i].key,
                                                             own->rows[i].value, NULL) == 0;
         if (!is_read) continue;
+        if (!is_number(row)) {
+            config = asked;
+            continue;
+        }
         int32_t value = get(&asked, row);
         if (value < get(&bounds->min, row)) value = get(&bounds->min, row);
         if (value > get(&bounds->max, row)) value = get(&bounds->max, row);

@@ -9,11 +9,15 @@
  * What a group does not say is the server's. Times in ms.
  */
 struct weir_group_config {
-    int32_t consumer_session_timeout_ms;    /* consumer.session.timeout.ms */
-    int32_t consumer_heartbeat_interval_ms; /* consumer.heartbeat.interval.ms */
+    int32_t consumer_session_timeout_ms;     /* consumer.session.timeout.ms */
+    int32_t consumer_heartbeat_interval_ms;  /* consumer.heartbeat.interval.ms */
+    int32_t consumer_assignment_interval_ms; /* consumer.assignment.interval.ms */
+    /* consumer.assignor.offload.enable: taken, kept and shown. It changes nothing: the assignor runs on the thread that
+     * the group is on, as it does in Kafka where this is false. */
+    bool consumer_assignor_offload;
 };
 
-/** What a group may ask for. */
+/** What a group may ask for, where that is a number. */
 struct weir_group_config_bounds {
     struct weir_group_config min;
     struct weir_group_config max;

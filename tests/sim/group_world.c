@@ -52,6 +52,8 @@ static void draw_settings(struct group_world *world)
     settings->config.consumer_session_timeout_ms = 100 + (int32_t)draw(world, 400);
     settings->config.consumer_heartbeat_interval_ms =
         settings->config.consumer_session_timeout_ms / 5;
+    settings->config.consumer_assignment_interval_ms =
+        simulation_chance(world->served.simulation, 500) ? (int32_t)draw(world, 300) : 0;
     settings->offsets_retention_minutes = INT32_MAX; /* the wall clock jumps by tens of years */
     settings->offsets_retention_check_interval_ms = 100 + draw(world, 60000);
 }

@@ -190,6 +190,7 @@ int weir_consumer_change_check(struct weir_consumer_change *change)
     const struct weir_member_words *words = &change->words;
     change->words_change = known == NULL || !weir_member_words_equal(words, known->words);
     change->topics_change = known == NULL || !weir_member_words_same_topics(words, known->words);
+    change->is_resubscribed = change->topics_change && known != NULL;
     int rc = check_epoch(change);
     if (rc == 0) rc = find_regex(change);
     return rc == 0 ? check_limits(change) : rc;
@@ -203,9 +204,11 @@ int weir_consumer_change_apply(struct weir_consumer_change *change)
     if (rc == 0 && (change->topics_change || is_behind(group, event))) {
         rc = weir_consumer_group_refresh(group, event, change->topics_change, change->update);
     }
-    if (rc == 0 && group->epoch > group->assignment_epoch) {
+    if (rc == 0 && change->is_resubscribed) {
         rc =
             weir_consumer_group_update_target(group, event->topics, event->wall_ms, change->update);
+    } else if (rc == 0) {
+        rc = weir_consumer_group_update_due_target(group, event, change->update);
     }
     return rc == 0 ? reconcile(change) : rc;
 }

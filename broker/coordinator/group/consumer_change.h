@@ -31,8 +31,9 @@ struct weir_consumer_change {
     struct weir_consumer_member *member;
     /* found by check */
     bool words_change;
-    bool topics_change; /* of its words */
-    bool has_new_regex; /* that the group did not have, with what it matches: */
+    bool topics_change;   /* of its words */
+    bool is_resubscribed; /* the same, of a member that was there before */
+    bool has_new_regex;   /* that the group did not have, with what it matches: */
     const struct weir_slice *regex_names;
     size_t regex_name_count;
     /* found by apply */

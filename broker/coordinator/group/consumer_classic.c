@@ -272,7 +272,8 @@ static int check_sync(struct weir_consumer_group *group, const struct weir_consu
                               "The member has joined with another protocol.");
     }
     /* One that has to give something up gets its assignment first, and joins again for the rest. */
-    if (member->epoch < group->epoch && member->state != WEIR_MEMBER_UNREVOKED_PARTITIONS) {
+    if (member->epoch < group->assignment_epoch &&
+        member->state != WEIR_MEMBER_UNREVOKED_PARTITIONS) {
         return must_join(group, member, event->now_ms, error);
     }
     return 0;
@@ -313,7 +314,7 @@ int weir_consumer_classic_heartbeat(struct weir_consumer_group *group,
     int rc = find_in_generation(group, &request->member, request->generation, &member, error);
     if (rc < 0) return refused(&request->base, rc, update);
     weir_consumer_keep_session(group, member, event);
-    if (member->epoch < group->epoch ||
+    if (member->epoch < group->assignment_epoch ||
         weir_consumer_member_must_act(member, group->assignment_epoch, &group->owners)) {
         rc = must_join(group, member, event->now_ms, error);
     }

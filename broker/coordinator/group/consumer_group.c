@@ -6,6 +6,7 @@
 #include "broker/coordinator/group/consumer_leave.h"
 #include "broker/coordinator/group/consumer_records.h"
 #include "broker/coordinator/group/consumer_refresh.h"
+#include "broker/coordinator/group/consumer_target.h"
 #include "broker/coordinator/group/group_text.h"
 
 /* Who leaves: a static member by its name, which an administrator knows without its id; another one by its id, if it
@@ -88,8 +89,9 @@ static int step_tick(struct weir_consumer_group *group, const struct weir_consum
         }
     }
     bool is_empty = weir_consumer_group_is_empty(group);
-    return has_removed || !is_empty ? weir_consumer_group_refresh(group, event, has_removed, update)
-                                    : 0;
+    if (is_empty && !has_removed) return 0;
+    int rc = weir_consumer_group_refresh(group, event, has_removed, update);
+    return rc == 0 ? weir_consumer_group_update_due_target(group, event, update) : rc;
 }
 
 static int step_metadata(struct weir_consumer_group *group, const struct weir_consumer_event *event,
@@ -115,6 +117,7 @@ int weir_consumer_group_step(struct weir_consumer_group *group,
     };
     int rc = steps[event->type](group, event, update);
     if (rc < 0) return rc;
+    weir_consumer_group_wake_for_target(group, event);
     weir_group_update_wake(update, group->wake_at_ms);
 #ifdef WEIR_SLOW_ASSERTIONS
     weir_consumer_group_check(group);

@@ -5,6 +5,7 @@
 #include "broker/coordinator/group/consumer_leave.h"
 #include "broker/coordinator/group/consumer_refresh.h"
 #include "broker/coordinator/group/consumer_request.h"
+#include "broker/coordinator/group/consumer_target.h"
 #include "broker/coordinator/group/group_text.h"
 
 /*
@@ -183,6 +184,19 @@ static int find_owned(struct heartbeat *heartbeat)
 
 /* ---- what it is told ------------------------------------------------------------------------- */
 
+/* One that has nothing yet comes back when there is something to be given, others when they would. */
+static int32_t next_heartbeat_ms(const struct heartbeat *heartbeat)
+{
+    const struct weir_consumer_group *group = heartbeat->group;
+    const struct weir_consumer_event *event = heartbeat->change.event;
+    int32_t interval_ms = event->settings->config.consumer_heartbeat_interval_ms;
+    bool waits =
+        group->epoch > group->assignment_epoch && heartbeat->change.member->target.count == 0;
+    if (!waits) return interval_ms;
+    int64_t wait_ms = weir_consumer_group_target_due_ms(group, event) - event->now_ms;
+    return wait_ms > 0 && wait_ms < interval_ms ? (int32_t)wait_ms : interval_ms;
+}
+
 /* What it is told. Who is told anything new hears it when all that is behind it is durable. */
 static void answer(const struct heartbeat *heartbeat)
 {
@@ -196,8 +210,7 @@ static void answer(const struct heartbeat *heartbeat)
                                  ? request->member.member_id
                                  : weir_arena_copy(request->base.arena, member->member_id);
     request->member_epoch_out = member->epoch;
-    request->heartbeat_interval_ms =
-        heartbeat->change.event->settings->config.consumer_heartbeat_interval_ms;
+    request->heartbeat_interval_ms = next_heartbeat_ms(heartbeat);
     if (request->has_assignment) {
         request->assigned = weir_partition_set_topic_lists(&member->assigned, request->base.arena,
                                                            &request->assigned_count);

@@ -289,3 +289,36 @@ int weir_consumer_group_update_target(struct weir_consumer_group *group,
     group->assignment_wall_ms = wall_ms;
     return weir_consumer_write_assignment_epoch(group, update);
 }
+
+int64_t weir_consumer_group_target_due_ms(const struct weir_consumer_group *group,
+                                          const struct weir_consumer_event *event)
+{
+    int64_t interval_ms = event->settings->config.consumer_assignment_interval_ms;
+    int64_t passed_ms = event->wall_ms - group->assignment_wall_ms;
+    bool is_alone = weir_consumer_group_member_count(group) <= 1; /* there is nobody to wait for */
+    bool has_target = group->assignment_epoch > 0;
+    /* Before it: the wall clock was set back, and how long ago it was nobody knows. */
+    bool has_passed = passed_ms < 0 || passed_ms >= interval_ms;
+    return has_target && !is_alone && !has_passed ? event->now_ms + interval_ms - passed_ms
+                                                  : event->now_ms;
+}
+
+int weir_consumer_group_update_due_target(struct weir_consumer_group *group,
+                                          const struct weir_consumer_event *event,
+                                          struct weir_group_update *update)
+{
+    if (group->epoch == group->assignment_epoch || weir_consumer_group_is_empty(group)) return 0;
+    if (weir_consumer_group_target_due_ms(group, event) > event->now_ms) return 0;
+    return weir_consumer_group_update_target(group, event->topics, event->wall_ms, update);
+}
+
+/* Where it is due already the next heartbeat computes it; members that speak the classic protocol only ask whether there
+ * is a new one, so that somebody has to. */
+void weir_consumer_group_wake_for_target(struct weir_consumer_group *group,
+                                         const struct weir_consumer_event *event)
+{
+    if (group->epoch == group->assignment_epoch || weir_consumer_group_is_empty(group)) return;
+    int64_t due_ms = weir_consumer_group_target_due_ms(group, event);
+    int64_t later_ms = event->now_ms + event->settings->config.consumer_assignment_interval_ms;
+    weir_consumer_group_wake(group, due_ms > event->now_ms ? due_ms : later_ms);
+}

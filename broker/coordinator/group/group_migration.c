@@ -217,7 +217,7 @@ int weir_group_upgrade(const struct weir_classic_group *from,
     int rc = weir_group_check_upgrade(from, event->settings, error);
     if (rc < 0) return rc;
     to->epoch = to->assignment_epoch = from->generation;
-    to->assignment_wall_ms = event->wall_ms;
+    to->assignment_wall_ms = 0; /* nothing was computed: who joins is given its part at once */
     rc = put_members(&upgrade);
     if (rc == 0) rc = add_all_owned(&upgrade);
     if (rc == 0) {

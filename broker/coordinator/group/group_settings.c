@@ -19,9 +19,20 @@ enum {
 /* Kafka 4's names and defaults, but for the partitions of `__consumer_offsets`: a log in a program has one, and
  * `weir server` Kafka's 50. */
 static const struct weir_setting rows[] = {
+    {"group.consumer.assignment.interval.ms", WEIR_SETTING_INT32,
+     FIELD(config.consumer_assignment_interval_ms), 0, HOUR_MS, 1000, "ms", NULL,
+     "The least time from one assignment of a consumer group to the next: who comes and goes "
+     "meanwhile is in the next one."},
+    {"group.consumer.assignor.offload.enable", WEIR_SETTING_BOOLEAN,
+     FIELD(config.consumer_assignor_offload), 0, 1, 1, "", NULL,
+     "Kafka's choice of a thread for assignors. It changes nothing here: an assignor runs on the "
+     "thread that its group is on."},
     {"group.consumer.heartbeat.interval.ms", WEIR_SETTING_INT32,
      FIELD(config.consumer_heartbeat_interval_ms), 1, HOUR_MS, 5000, "ms", NULL,
      "How often members of consumer groups say that they are there."},
+    {"group.consumer.max.assignment.interval.ms", WEIR_SETTING_INT32,
+     FIELD(config_bounds.max.consumer_assignment_interval_ms), 0, INT32_MAX, 15000, "ms", NULL,
+     "The most that a group may be given as its own consumer.assignment.interval.ms."},
     {"group.consumer.max.heartbeat.interval.ms", WEIR_SETTING_INT32,
      FIELD(config_bounds.max.consumer_heartbeat_interval_ms), 1, INT32_MAX, 15000, "ms", NULL,
      "The most that a group may be given as its own consumer.heartbeat.interval.ms."},
@@ -35,6 +46,9 @@ static const struct weir_setting rows[] = {
      "disabled|upgrade|downgrade|bidirectional",
      "Which groups go over to the other protocol while they have members: classic ones to consumer "
      "(upgrade), or back when the last member of that protocol has left (downgrade)."},
+    {"group.consumer.min.assignment.interval.ms", WEIR_SETTING_INT32,
+     FIELD(config_bounds.min.consumer_assignment_interval_ms), 0, INT32_MAX, 0, "ms", NULL,
+     "The least that a group may be given as its own consumer.assignment.interval.ms."},
     {"group.consumer.min.heartbeat.interval.ms", WEIR_SETTING_INT32,
      FIELD(config_bounds.min.consumer_heartbeat_interval_ms), 1, INT32_MAX, 5000, "ms", NULL,
      "The least that a group may be given as its own consumer.heartbeat.interval.ms."},

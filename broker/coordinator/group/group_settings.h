@@ -24,11 +24,13 @@ struct weir_group_settings {
     size_t bytes_max;
     int64_t all_bytes_max; /* groups.max.bytes, Weir's own: all live groups together, 512 MiB */
     int32_t consumer_members_max; /* group.consumer.max.size: INT32_MAX */
-    /* What a group has that says nothing else: group.consumer.session.timeout.ms (45,000) and
-     * group.consumer.heartbeat.interval.ms (5,000). */
+    /* What a group has that says nothing else: group.consumer.session.timeout.ms (45,000),
+     * group.consumer.heartbeat.interval.ms (5,000), group.consumer.assignment.interval.ms (1,000) and
+     * group.consumer.assignor.offload.enable (true). */
     struct weir_group_config config;
-    /* What a group may say: group.consumer.{min,max}.session.timeout.ms (45,000 and 60,000) and
-     * group.consumer.{min,max}.heartbeat.interval.ms (5,000 and 15,000). */
+    /* What a group may say: group.consumer.{min,max}.session.timeout.ms (45,000 and 60,000),
+     * group.consumer.{min,max}.heartbeat.interval.ms (5,000 and 15,000) and
+     * group.consumer.{min,max}.assignment.interval.ms (0 and 15,000). */
     struct weir_group_config_bounds config_bounds;
     int32_t
         migration; /* enum weir_group_migration; group.consumer.migration.policy: bidirectional */

@@ -356,11 +356,17 @@ static struct weir_metadata_record group_config(const char *group, const char *k
                    value != NULL ? weir_text(value) : weir_null()}};
 }
 
+static const struct weir_group_config_bounds bounds = {
+    .min = {.consumer_session_timeout_ms = 40000, .consumer_heartbeat_interval_ms = 1000},
+    .max = {.consumer_session_timeout_ms = 60000,
+            .consumer_heartbeat_interval_ms = 15000,
+            .consumer_assignment_interval_ms = 15000},
+};
+
 static struct weir_group_config config_of(const struct weir_metadata_machine *machine,
                                           const char *group)
 {
-    static const struct weir_group_config server = {45000, 5000};
-    static const struct weir_group_config_bounds bounds = {{40000, 1000}, {60000, 15000}};
+    static const struct weir_group_config server = {45000, 5000, 1000, true};
     const struct weir_group_image *image = weir_metadata_group(&machine->image, weir_text(group));
     return image != NULL ? weir_group_config_with(&server, &bounds, &image->configs) : server;
 }
@@ -385,6 +391,18 @@ START_TEST(a_groups_own_settings_stand_before_the_servers)
         apply(&machine, group_config("billing", "consumer.heartbeat.interval.ms", "1")), 0);
     ck_assert_int_eq(config_of(&machine, "billing").consumer_session_timeout_ms, 60000);
     ck_assert_int_eq(config_of(&machine, "billing").consumer_heartbeat_interval_ms, 1000);
+    ck_assert_int_eq(
+        apply(&machine, group_config("billing", "consumer.assignment.interval.ms", "99999")), 0);
+    ck_assert_int_eq(
+        apply(&machine, group_config("billing", "consumer.assignor.offload.enable", "false")), 0);
+    ck_assert_int_eq(config_of(&machine, "billing").consumer_assignment_interval_ms, 15000);
+    ck_assert(!config_of(&machine, "billing").consumer_assignor_offload);
+    ck_assert_int_eq(
+        apply(&machine, group_config("billing", "consumer.assignment.interval.ms", NULL)), 0);
+    ck_assert_int_eq(
+        apply(&machine, group_config("billing", "consumer.assignor.offload.enable", NULL)), 0);
+    ck_assert_int_eq(config_of(&machine, "billing").consumer_assignment_interval_ms, 1000);
+    ck_assert(config_of(&machine, "billing").consumer_assignor_offload);
     ck_assert_int_eq(apply(&machine, group_config("billing", "consumer.session.timeout.ms", NULL)),
                      0);
     ck_assert_int_eq(
@@ -402,7 +420,6 @@ END_TEST
 /* Each refusal names what is wrong, and what would be right; nothing has changed then. */
 START_TEST(a_groups_bad_settings_are_refused)
 {
-    static const struct weir_group_config_bounds bounds = {{40000, 1000}, {60000, 15000}};
     static const struct {
         const char *key, *value, *says;
     } rows[] = {
@@ -412,15 +429,20 @@ START_TEST(a_groups_bad_settings_are_refused)
         {"consumer.session.timeout.ms", "60001", "group.consumer.max.session.timeout.ms"},
         {"consumer.session.timeout.ms", "soon", "soon"},
         {"consumer.heartbeat.interval.ms", "999", "1000 to 15000"},
+        {"consumer.assignment.interval.ms", "15001", "0 to 15000"},
+        {"consumer.assignment.interval.ms", "-1", "-1"},
+        {"consumer.assignor.offload.enable", "maybe", "true or false"},
     };
-    struct weir_group_config config = {45000, 5000};
+    struct weir_group_config config = {45000, 5000, 1000, true};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct weir_error error = {0};
         int rc = weir_group_config_set(&config, &bounds, rows[i].key, rows[i].value, &error);
         ck_assert_int_eq(rc, WEIR_INVALID_CONFIG);
         ck_assert_msg(strstr(error.text, rows[i].says) != NULL, "%s", error.text);
         ck_assert(config.consumer_session_timeout_ms == 45000 &&
-                  config.consumer_heartbeat_interval_ms == 5000);
+                  config.consumer_heartbeat_interval_ms == 5000 &&
+                  config.consumer_assignment_interval_ms == 1000 &&
+                  config.consumer_assignor_offload);
     }
     ck_assert_int_eq(weir_group_config_check(&config, NULL), 0);
     config.consumer_heartbeat_interval_ms = 45000;

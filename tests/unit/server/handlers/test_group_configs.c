@@ -18,6 +18,8 @@
 enum { SET = 0, DELETE = 1, APPEND = 2 };
 #define SESSION "consumer.session.timeout.ms"
 #define INTERVAL "consumer.heartbeat.interval.ms"
+#define ASSIGNMENT "consumer.assignment.interval.ms"
+#define OFFLOAD "consumer.assignor.offload.enable"
 
 typedef struct weir_wire_incremental_alter_configs_request_alterable_config change;
 typedef struct weir_wire_incremental_alter_configs_response_alter_configs_resource_response outcome;
@@ -149,6 +151,27 @@ START_TEST(a_groups_settings_are_its_own)
 }
 END_TEST
 
+/* Those of assignments: numbers and a choice, by the names, types and defaults of Kafka 4.3. */
+START_TEST(assignments_have_settings)
+{
+    check("g", ASSIGNMENT, "1000", WEIR_CONFIG_OF_KAFKA);
+    check("g", OFFLOAD, "true", WEIR_CONFIG_OF_KAFKA);
+    set("g", ASSIGNMENT, "0");
+    set("g", OFFLOAD, "false");
+    check("g", ASSIGNMENT, "0", WEIR_CONFIG_OF_GROUP);
+    check("g", OFFLOAD, "false", WEIR_CONFIG_OF_GROUP);
+    check("h", OFFLOAD, "true", WEIR_CONFIG_OF_KAFKA);
+    const setting *shown = show("g", OFFLOAD, true);
+    ck_assert_int_eq(shown->config_type, 1);
+    ck_assert(is_text(shown->synonyms[1].name, "group.consumer.assignor.offload.enable"));
+    shown = show("g", ASSIGNMENT, true);
+    ck_assert_int_eq(shown->config_type, 3);
+    ck_assert(is_text(shown->synonyms[1].name, "group.consumer.assignment.interval.ms"));
+    set("g", OFFLOAD, NULL);
+    check("g", OFFLOAD, "true", WEIR_CONFIG_OF_KAFKA);
+}
+END_TEST
+
 static void crash(void)
 {
     engine_crash(&stage.engine, WEIR_SIM_POWER);
@@ -188,6 +211,9 @@ START_TEST(a_bad_setting_changes_nothing)
         {SESSION, SET, "44999", WEIR_WIRE_INVALID_CONFIG, "45000 to 60000"},
         {SESSION, SET, "60001", WEIR_WIRE_INVALID_CONFIG, "45000 to 60000"},
         {SESSION, SET, "long", WEIR_WIRE_INVALID_CONFIG, "long"},
+        {ASSIGNMENT, SET, "15001", WEIR_WIRE_INVALID_CONFIG, "0 to 15000"},
+        {ASSIGNMENT, SET, "-1", WEIR_WIRE_INVALID_CONFIG, "-1"},
+        {OFFLOAD, SET, "1", WEIR_WIRE_INVALID_CONFIG, "true or false"},
         {SESSION, APPEND, "50000", WEIR_WIRE_INVALID_CONFIG, "not a list"},
         {INTERVAL, SET, "4999", WEIR_WIRE_INVALID_REQUEST, "twice"},
     };
@@ -275,6 +301,19 @@ START_TEST(a_running_group_takes_its_settings_up)
 }
 END_TEST
 
+/* Two that come at once: the second has its part when the group's interval is over, or at once where that is 0. */
+START_TEST(a_running_group_takes_its_assignment_interval_up)
+{
+    set("g", ASSIGNMENT, "15000");
+    int32_t epoch = heartbeat("me", 0)->member_epoch;
+    ck_assert_int_eq(heartbeat("you", 0)->member_epoch, epoch);
+    stage_pass(&stage, 1500); /* longer than the server's */
+    ck_assert_int_eq(heartbeat("you", epoch)->member_epoch, epoch);
+    set("g", ASSIGNMENT, "0");
+    ck_assert_int_eq(heartbeat("you", epoch)->member_epoch, epoch + 1);
+}
+END_TEST
+
 /* A group that is loaded again after a crash begins its sessions by its own settings. */
 START_TEST(a_group_is_loaded_with_its_settings)
 {
@@ -335,10 +374,12 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("group configs");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_groups_settings_are_its_own);
+    tcase_add_test(tests, assignments_have_settings);
     tcase_add_test(tests, settings_outlive_the_server);
     tcase_add_test(tests, a_bad_setting_changes_nothing);
     tcase_add_test(tests, settings_are_replaced_as_a_whole);
     tcase_add_test(tests, a_running_group_takes_its_settings_up);
+    tcase_add_test(tests, a_running_group_takes_its_assignment_interval_up);
     tcase_add_test(tests, a_group_is_loaded_with_its_settings);
     tcase_add_test(tests, what_has_settings_is_listed);
     suite_add_tcase(suite, tests);

@@ -317,6 +317,10 @@ void consumer_life(uint64_t seed, bool is_wild)
     life->has_faults = true;
     life->wake_at_ms = INT64_MAX;
     stage_open(&life->stage);
+    if (life_below(life, 2) == 0) {
+        life->stage.settings.config.consumer_assignment_interval_ms =
+            (int32_t)life_below(life, ASSIGNMENT_INTERVAL_MAX_MS);
+    }
     for (int t = 0; t < TOPICS; t += 2) {
         (void)stage_topic(&life->stage, life_topics[t], 1 + (int)life_below(life, PARTITIONS_MAX));
     }

@@ -15,6 +15,7 @@ enum {
     OLD_MAX = 32, /* requests that may come again */
     STEPS = 900,
     BEAT_MS = 3000,
+    ASSIGNMENT_INTERVAL_MAX_MS = 2000,
     REBALANCE_MS = 10000,
     SETTLE_MS = 70000, /* sessions of the dead end, expressions are looked up */
     COMPACT_EVERY = 64,

@@ -24,6 +24,7 @@ void stage_open(struct stage *stage)
     weir_budget_init(&stage->own_budget, "stage", &stage->own_heap, NULL, 0);
     weir_metadata_machine_init(&stage->topics, &stage->own_budget);
     stage->settings = weir_group_settings_default();
+    stage->settings.config.consumer_assignment_interval_ms = 0; /* tests of its own set it */
     weir_arena_init(&stage->update_arena, &stage->budget, 0);
     weir_arena_init(&stage->arena, &stage->own_budget, 0);
     ck_assert_int_eq(weir_consumer_group_init(&stage->group, &stage->budget, weir_text("readers")),

@@ -414,6 +414,32 @@ START_TEST(a_static_member_changes_its_protocol)
 }
 END_TEST
 
+/* While the next target is not due a classic member is told nothing, and has what it had. One that joins then is in the
+ * group with nothing; both hear of the target once it is there. */
+START_TEST(a_classic_member_waits_for_the_next_target)
+{
+    stage.settings.config.consumer_assignment_interval_ms = 1000;
+    ck_ok(upgrade(), &error);
+    ck_code(stage_join(&stage, "new", "orders"), 0); /* the first target */
+    ck_code(heartbeat("m1", 7), WEIR_REBALANCE_IN_PROGRESS);
+    ck_code(join((struct speaks){.member = "m1", .owned_count = 2}), 0);
+    ck_code(sync_as("m1", 8), 0);
+    ck_assert_int_eq(synced_count(), 2);
+    ck_code(join((struct speaks){.member = "m3"}), 0);
+    ck_assert_int_eq(join_request.generation, 8);
+    ck_assert_int_eq(stage.group.epoch, 9);
+    ck_code(sync_as("m3", 8), 0);
+    ck_assert_int_eq(synced_count(), 0);
+    ck_code(heartbeat("m1", 8), 0);
+    ck_code(heartbeat("m3", 8), 0);
+    ck_assert_int_eq(stage.update.wake_at_ms, stage.now_ms + 1000);
+    stage.now_ms += 1000;
+    ck_code(stage_tick(&stage), 0);
+    ck_code(heartbeat("m1", 8), WEIR_REBALANCE_IN_PROGRESS);
+    ck_code(heartbeat("m3", 8), WEIR_REBALANCE_IN_PROGRESS);
+}
+END_TEST
+
 /* LeaveGroup takes out members of the classic protocol by their ids, and no others. */
 START_TEST(classic_members_leave)
 {
@@ -571,6 +597,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, classic_members_are_refused_as_in_a_classic_group);
     tcase_add_test(tests, a_static_member_changes_its_protocol);
     tcase_add_test(tests, what_members_keep_through_a_rebalance_is_theirs);
+    tcase_add_test(tests, a_classic_member_waits_for_the_next_target);
     tcase_add_test(tests, classic_members_leave);
     tcase_add_test(tests, a_group_of_classic_members_becomes_classic_again);
     tcase_add_test(tests, the_consumer_protocol_is_read);
