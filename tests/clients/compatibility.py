@@ -1,17 +1,19 @@
 #!/usr/bin/python3
 """Runs the clients of other people against `weir server`, those that Debian does not carry, too, and writes the
-table of docs/compatibility.md: client, version, feature, and how it went.
+table of docs/compatibility.md: client, version, feature, how it went, and at which commit.
 
-usage: compatibility.py --weir PROGRAM --build DIR [--write FILE] [--commit NAME] [--broker ADDRESS]
+usage: compatibility.py --weir PROGRAM --build DIR [--rows FILE --write FILE] [--commit NAME] [--broker ADDRESS]
                         [--only TEXT] [NAME ...]
-NAME: debian, java, java-2.8, go, js, python. --write only counts when all run. --broker: a broker that is
-there already, for the rows of groups and transactions alone.
---only: rows whose feature has this text.
+NAME: debian, java, java-2.8, go, js, python. --broker: a broker that is there already, for the rows of groups and
+transactions alone; nothing is written then.
+--only: rows whose client or feature has this text.
+--rows: the file of results (table.py), in which each row that is run takes the place of the one before; --write: the
+document whose table is made of it. Both are written after each row: a run that is broken off has not been for nothing.
 
 What cannot be installed is "not run", with the reason; that fails the command as well, unless its registry
 does not answer."""
 import argparse
-import contextlib
+import datetime
 import os
 import re
 import shutil
@@ -20,6 +22,9 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+
+sys.dont_write_bytecode = True
+import table  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"  # the one that Debian's clients are for
@@ -264,19 +269,11 @@ class Server:
         return self.process.wait()
 
 
-@contextlib.contextmanager
-def server_for(options):
-    if options.broker:
-        yield options.broker, None
-        return
-    with tempfile.TemporaryDirectory(prefix="weir-clients-") as work:
-        server = Server(options.weir, work)
-        try:
-            if server.broker is None:
-                sys.exit(f"the server did not start: {server.said()}")
-            yield server.broker, server
-        finally:
-            server.stop()
+def start_server(options, work):
+    server = Server(options.weir, work)
+    if server.broker is None:
+        sys.exit(f"the server did not start: {server.said()}")
+    return server
 
 
 def reason_of(output):
@@ -306,7 +303,54 @@ def run_row(row, places):
     print(row.outcome, flush=True)
 
 
-def run_stack(name, options):
+class Results:
+    """What rows come to, written down as soon as it is known."""
+
+    def __init__(self, options):
+        self.options = options
+        self.known = table.read(options.rows) if options.rows else []
+
+    def note(self, stack, rows, is_whole):
+        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+        fresh = [table.Result(stack, row.client, row.version, row.feature, row.outcome, self.options.commit, today)
+                 for row in rows if row.outcome is not None]
+        self.known = table.merge(self.known, stack, fresh, is_whole, list(STACKS))
+        if self.options.rows:
+            with open(self.options.rows + ".tmp", "w", encoding="utf-8") as file:
+                file.write(table.text(self.known))
+            os.replace(self.options.rows + ".tmp", self.options.rows)
+        if self.options.write:
+            with open(self.options.write, encoding="utf-8") as file:
+                document = table.render(file.read(), self.known)
+            with open(self.options.write, "w", encoding="utf-8") as file:
+                file.write(document)
+
+
+def run_rows(name, rows, options, results):
+    """One server for all of them, or another one where it has ended."""
+    with tempfile.TemporaryDirectory(prefix="weir-clients-") as work:
+        server = None
+        try:
+            for number, row in enumerate(rows):
+                if server is None and not options.broker:
+                    os.mkdir(f"{work}/{number}")
+                    server = start_server(options, f"{work}/{number}")
+                run_row(row, {"broker": options.broker or server.broker, "weir": options.weir,
+                              "data": server and server.data})
+                ended = server.process.poll() if server else None
+                if ended is not None:
+                    row.outcome = f"failed: the server has ended with {ended}"
+                    print(row.outcome, flush=True)
+                if server and row.outcome.startswith("failed"):
+                    print("--- the server said", server.said(), sep="\n")
+                server = None if ended is not None else server
+                results.note(name, [row], False)
+        finally:
+            if server:
+                server.stop()
+
+
+def run_stack(name, options, results):
     """Its rows with their outcomes, and whether the run may pass."""
     install, registry, everything = STACKS[name]
     try:
@@ -316,35 +360,22 @@ def run_stack(name, options):
         row.outcome = f"not run: {error}"
         is_excused = not answers(registry)
         print(f"# {row.client}: {row.outcome}" + (f"; {registry} does not answer" if is_excused else ""), flush=True)
+        results.note(name, [row], False)
         return [row], is_excused
     if options.broker:
         rows = [row for row in rows if "group" in row.feature or "transaction" in row.feature]
-    rows = [row for row in rows if options.only in row.feature]
-    with server_for(options) as (broker, server):
-        for row in rows:
-            run_row(row, {"broker": broker, "weir": options.weir, "data": server and server.data})
-            if server and server.process.poll() is not None:
-                sys.exit(f"the server has ended with {server.process.returncode}: {server.said()}")
-            if server and row.outcome.startswith("failed"):
-                print("--- the server said", server.said(), sep="\n")
-    return rows, all(row.outcome == "passed" for row in rows)
-
-
-def write(path, rows, commit):
-    with open(path, encoding="utf-8") as file:
-        head = file.read().split("| client |")[0]
-    with open(path, "w", encoding="utf-8") as file:
-        head = re.sub(r"commit `[^`]*`", f"commit `{commit}`", head)
-        file.write(head + "| client | version | feature | |\n| --- | --- | --- | --- |\n")
-        for row in rows:
-            outcome = row.outcome.replace("|", "\\|")
-            file.write(f"| {row.client} | {row.version} | {row.feature} | {outcome} |\n")
+    chosen = [row for row in rows if options.only in row.feature or options.only in row.client]
+    run_rows(name, chosen, options, results)
+    if len(chosen) == len(rows):
+        results.note(name, rows, True)  # rows that there were once are gone
+    return chosen, all(row.outcome == "passed" for row in chosen)
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1])
     parser.add_argument("--weir", default="")
     parser.add_argument("--build", required=True)
+    parser.add_argument("--rows")
     parser.add_argument("--write")
     parser.add_argument("--commit", default="unknown")
     parser.add_argument("--broker")
@@ -355,14 +386,21 @@ def main():
     for name in names:
         if name not in STACKS:
             sys.exit(f"there is no client '{name}'; there are: {', '.join(STACKS)}")
+    if options.broker:
+        options.rows = options.write = None
     os.makedirs(options.build, exist_ok=True)
+    results = Results(options)
     rows, is_good = [], True
     for name in names:
-        more, fine = run_stack(name, options)
+        more, fine = run_stack(name, options, results)
         rows += more
         is_good = is_good and fine
-    if options.write and names == list(STACKS) and not options.only:
-        write(options.write, rows, options.commit)
+    for row in rows:
+        if row.outcome != "passed":
+            print(f"{row.client} {row.version}: {row.feature}: {row.outcome}")
+    never = [name for name in STACKS if options.rows and all(known.stack != name for known in results.known)]
+    if never:
+        print(f"never run: {', '.join(never)}")
     count = {word: sum(row.outcome.startswith(word) for row in rows) for word in ("passed", "failed", "not run")}
     print(f"{count['passed']} passed, {count['failed']} failed, {count['not run']} not run")
     return 0 if is_good else 1
