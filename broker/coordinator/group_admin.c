@@ -11,8 +11,9 @@
 #include "wire/generated/offset_commit_key.h"
 
 /*
- * What an administrator asks of groups. A group that has only offsets, and one that is a stream application's, is
- * shown as a classic one: the first Empty, the second Stable and without members, for its jobs are none.
+ * What an administrator asks of one group (all of them: group_list.c). One that has only offsets, and one that is a
+ * stream application's, is shown as a classic one: the first Empty, the second Stable and without members, for its jobs
+ * are none.
  *
  * A deletion writes a tombstone for what the image has, also what is pending of open transactions: it waits until nothing of the
  * group is on its way any more, so that nothing is left behind, and writes all in one batch; of a group with very
@@ -23,9 +24,6 @@ enum {
     DELETIONS_MAX = 100000, /* of offsets, in one request; as many as one commit may have */
     PIECE_BYTES = 16 << 20, /* of a group's offsets, in one batch of the 64 MiB that may be */
 };
-
-static const char APPLICATION_STATE[] = "Stable";
-static const char UNKNOWN_STATE[] = "Unknown"; /* Kafka's clients know that there is such a one */
 
 static void send(struct weir_coordinator *coordinator, struct weir_group_request *request,
                  void (*arrive)(struct weir_message *message))
@@ -80,7 +78,7 @@ static int find(struct weir_offsets_partition *offsets, struct weir_group_reques
 static void describe_application(struct weir_describe_group_request *request)
 {
     request->type = WEIR_GROUP_CLASSIC;
-    request->state = weir_text(APPLICATION_STATE);
+    request->state = weir_text(WEIR_APPLICATION_GROUP_STATE);
     request->protocol_type = weir_text(WEIR_APPLICATION_PROTOCOL_TYPE);
     request->protocol = weir_text("");
     request->is_application = true;
@@ -134,114 +132,6 @@ void weir_coordinator_describe(struct weir_coordinator *coordinator,
     request->group_epoch = request->assignment_epoch = 0;
     request->is_application = false;
     send(coordinator, &request->base, describe_arrives);
-}
-
-/* ---- list ------------------------------------------------------------------------------------ */
-
-struct listing {
-    struct weir_list_groups_request *request;
-    size_t capacity;
-};
-
-static void list_one(struct listing *listing, struct weir_slice name, struct weir_slice state,
-                     struct weir_slice protocol_type, enum weir_group_type type)
-{
-    struct weir_list_groups_request *request = listing->request;
-    struct weir_arena *arena = request->base.arena;
-    if (request->group_count == listing->capacity) return; /* the arena has failed */
-    request->groups[request->group_count++] = (struct weir_group_listing){
-        .group = weir_arena_copy(arena, name),
-        .protocol_type = weir_arena_copy(arena, protocol_type),
-        .state = weir_arena_copy(arena, state),
-        .type = type,
-    };
-}
-
-static void list_live(struct listing *listing, const struct weir_live_group *group)
-{
-    struct weir_slice protocol_type = weir_text("consumer");
-    if (group->type == WEIR_GROUP_CLASSIC) protocol_type = group->classic.protocol_type;
-    if (weir_slice_is_null(protocol_type)) protocol_type = weir_text("");
-    list_one(listing, group->name, weir_live_group_state_name(group), protocol_type, group->type);
-}
-
-static void list_committed(struct weir_offsets_partition *offsets, struct listing *listing,
-                           const struct weir_committed_group *committed)
-{
-    struct weir_live_group *group = NULL;
-    if (weir_group_is_owned(offsets, committed->name)) {
-        list_one(listing, committed->name, weir_text(APPLICATION_STATE),
-                 weir_text(WEIR_APPLICATION_PROTOCOL_TYPE), WEIR_GROUP_CLASSIC);
-        return;
-    }
-    bool has_only_offsets = weir_map_get(&offsets->live, committed->name) == NULL &&
-                            weir_map_count(&committed->records) == 0;
-    if (has_only_offsets) { /* as a live one would say, which is not made for it */
-        list_one(listing, committed->name, weir_text("Empty"), weir_text(""), WEIR_GROUP_CLASSIC);
-        return;
-    }
-    int rc = weir_live_group_find(offsets, committed->name, WEIR_GROUP_UNKNOWN, &group, NULL);
-    if (rc < 0) { /* damaged, or no memory now: the others are listed all the same */
-        list_one(listing, committed->name, weir_text(UNKNOWN_STATE), weir_text(""),
-                 WEIR_GROUP_UNKNOWN);
-    } else if (rc == 0) { /* one that is over is not there any more */
-        list_live(listing, group);
-        weir_live_group_settle(group);
-    }
-}
-
-static int list(struct weir_offsets_partition *offsets, struct weir_list_groups_request *request,
-                struct weir_error *error)
-{
-    const struct weir_map *groups = &offsets->image.groups;
-    struct listing listing = {.request = request};
-    const struct weir_committed_group *committed;
-    const struct weir_live_group *group;
-    size_t at = 0;
-    int rc = weir_offsets_partition_catch_up(offsets, error);
-    if (rc < 0) return rc;
-    size_t count = weir_map_count(groups) + weir_map_count(&offsets->live);
-    request->groups = weir_arena_array(request->base.arena, count + 1, sizeof *request->groups);
-    listing.capacity = request->groups != NULL ? count : 0;
-    while ((committed = weir_map_next(groups, &at)) != NULL) {
-        list_committed(offsets, &listing, committed);
-    }
-    at = 0;
-    while ((group = weir_map_next(&offsets->live, &at)) != NULL) {
-        bool is_listed = weir_offsets_image_group(&offsets->image, group->name) != NULL;
-        if (!is_listed && !group->is_over) list_live(&listing, group);
-    }
-    if (!weir_arena_failed(request->base.arena)) return 0;
-    return weir_error_set(error, WEIR_NO_MEMORY, "list groups");
-}
-
-static void list_stage(struct weir_partition *partition, struct weir_request *request)
-{
-    struct weir_offsets_partition *offsets = weir_offsets_partition_of(partition);
-    weir_request_reply(request,
-                       list(offsets, (struct weir_list_groups_request *)request, &request->error));
-}
-
-static void list_arrives(struct weir_message *message)
-{
-    struct weir_request *request = (struct weir_request *)message;
-    int rc = weir_serving_check(&request->shard->engine->serving, &request->error);
-    if (rc < 0 || !is_topic_there(request)) {
-        weir_request_reply(request, rc);
-    } else {
-        weir_group_place_enter(request, list_stage);
-    }
-}
-
-void weir_coordinator_list(struct weir_coordinator *coordinator,
-                           struct weir_list_groups_request *request)
-{
-    weir_assert(request->base.arena != NULL);
-    request->groups = NULL;
-    request->group_count = 0;
-    request->base.request.before_reply = NULL;
-    weir_group_place_send_to(coordinator, &request->base.request, request->offsets_partition,
-                             list_arrives);
 }
 
 /* ---- what is deleted ---------------------------------------------------------------------- */

@@ -27,6 +27,8 @@
 /** The protocol type that says a group is a stream application's. Kafka's consumers say "consumer",
  * and refuse to join a group of another type. The second was written before groups had members. */
 #define WEIR_APPLICATION_PROTOCOL_TYPE "weir"
+/** What is shown as the state of such a group: it is never Empty. */
+#define WEIR_APPLICATION_GROUP_STATE "Stable"
 #define WEIR_APPLICATION_PROTOCOL_TYPE_BEFORE "weir-streams"
 
 /** Of a group's partition: what is committed, what is pending, or both. */

@@ -229,6 +229,10 @@ struct weir_list_groups_request {
     /* given */
     struct weir_group_listing *groups;
     size_t group_count;
+    /* the coordinator's, on its way from turn to turn */
+    struct weir_slice *names;
+    size_t name_count;
+    size_t next_name;
 };
 
 /** Forget the group and its offsets. Errors: WEIR_NON_EMPTY_GROUP, WEIR_GROUP_ID_NOT_FOUND. */

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/broker/engine/engine_fixture.h"
@@ -135,6 +136,33 @@ START_TEST(a_damaged_group_does_not_hide_the_others)
 }
 END_TEST
 
+/* Where there are many groups others are served between their pieces; one that goes meanwhile is not listed. */
+START_TEST(many_groups_are_listed_in_turns)
+{
+    enum { COUNT = 1000 };
+    char name[16];
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(name, sizeof name, "g%d", i);
+        ck_assert_int_eq(engine_commit(&engine, name, "clicks", 0, 1), 0);
+    }
+    struct weir_list_groups_request request = {.offsets_partition = 0};
+    struct weir_arena of_list;
+    weir_arena_init(&of_list, &budget, 0);
+    begin(&request.base);
+    request.base.arena = &of_list;
+    weir_broker_group_list(engine.broker, &request);
+    struct weir_describe_group_request description = {.base = {.group = weir_text("g1")}};
+    begin(&description.base);
+    weir_broker_group_describe(engine.broker, &description);
+    ck_ok(end(&description.base), &engine.error);
+    ck_assert_uint_lt(request.group_count, COUNT / 2);
+    ck_assert_int_eq(delete_group(request.names[COUNT - 1]), 0);
+    ck_ok(end(&request.base), &engine.error);
+    ck_assert_uint_eq(request.group_count, COUNT - 1);
+    weir_arena_close(&of_list);
+}
+END_TEST
+
 /* A record that belongs to a group of the other type goes with the group: its name is free afterwards, here and after
  * a start. */
 START_TEST(a_deletion_takes_what_others_have_left)
@@ -188,6 +216,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("group admin");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_damaged_group_does_not_hide_the_others);
+    tcase_add_test(tests, many_groups_are_listed_in_turns);
     tcase_add_test(tests, a_deletion_takes_what_others_have_left);
     tcase_add_test(tests, a_group_of_many_bytes_is_deleted);
     suite_add_tcase(suite, tests);

@@ -151,6 +151,7 @@ END_TEST
 START_TEST(a_partition_is_given_on_when_it_is_given_up)
 {
     int32_t alone = join(1, "g", "a")->member_epoch;
+    stage_pass(&stage, 1000); /* group.consumer.assignment.interval.ms */
     const heartbeat_response *second = heartbeat(1, joins("g", "b"));
     ck_assert_int_eq(second->error_code, 0);
     ck_assert_uint_eq(second->assignment->topic_partitions_count, 0);
