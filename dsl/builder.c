@@ -118,6 +118,13 @@ void weir_builder_free(struct weir_builder *builder)
     free(builder);
 }
 
+bool weir_grouped_is_given(const struct weir_grouped *grouped, const char *call)
+{
+    if (!weir_handle_is_given(grouped, call, "grouped stream")) return false;
+    weir_assert(grouped->magic == WEIR_GROUPED_MAGIC);
+    return true;
+}
+
 bool weir_builder_is_live(const struct weir_builder *builder)
 {
     if (!weir_handle_is_given(builder, "weir_stream, weir_table or weir_add_store", "builder")) {

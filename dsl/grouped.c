@@ -3,13 +3,6 @@
 #include "base/assert.h"
 #include "dsl/logical.h"
 
-static bool is_grouped(const struct weir_grouped *grouped, const char *call)
-{
-    if (!weir_handle_is_given(grouped, call, "grouped stream")) return false;
-    weir_assert(grouped->magic == WEIR_GROUPED_MAGIC);
-    return true;
-}
-
 static bool is_windowed(const struct weir_windowed_stream *windowed, const char *call)
 {
     if (!weir_handle_is_given(windowed, call, "windowed stream")) return false;
@@ -44,48 +37,6 @@ struct weir_grouped *weir_group_by(struct weir_stream *stream, weir_select_key_f
     if (!weir_handle_is_given(stream, "weir_group_by", "stream")) return NULL;
     const struct weir_stream *selected = weir_select_key(stream, select, context, key);
     return selected != NULL ? grouped_new(stream->builder, selected) : NULL;
-}
-
-/* Window starts are a size apart: start and end of each have to be representable. */
-static int check_window(struct weir_builder *builder, const char *node, struct weir_tumbling window)
-{
-    int64_t span;
-    if (window.size_ms <= 0) {
-        return weir_builder_fail(builder, node, "the window's size is %lld ms: at least 1",
-                                 (long long)window.size_ms);
-    }
-    if (window.grace_ms < 0) {
-        return weir_builder_fail(builder, node, "the window's grace is %lld ms: at least 0",
-                                 (long long)window.grace_ms);
-    }
-    if (__builtin_add_overflow(window.size_ms, window.grace_ms, &span) || span > INT64_MAX / 4) {
-        return weir_builder_fail(builder, node,
-                                 "the window's size and grace, %lld and %lld ms, are longer than "
-                                 "time: choose less",
-                                 (long long)window.size_ms, (long long)window.grace_ms);
-    }
-    return 0;
-}
-
-struct weir_windowed_stream *weir_windowed_by(struct weir_grouped *grouped,
-                                              struct weir_tumbling window)
-{
-    if (!is_grouped(grouped, "weir_windowed_by")) return NULL;
-    struct weir_builder *builder = grouped->stream.builder;
-    struct weir_windowed_stream *windowed =
-        weir_arena_alloc_zero(&builder->arena, sizeof *windowed);
-    if (windowed == NULL) {
-        (void)weir_builder_no_memory(builder);
-        return NULL;
-    }
-    windowed->magic = WEIR_WINDOWED_MAGIC;
-    windowed->stream = grouped->stream;
-    windowed->window = (struct weir_logical_window){window.size_ms, window.grace_ms};
-    if (weir_stream_is_live(&grouped->stream) &&
-        check_window(builder, "weir_windowed_by", window) < 0) {
-        windowed->stream.node = -1;
-    }
-    return windowed;
 }
 
 /* ---- aggregates ------------------------------------------------------------------------------ */
@@ -175,13 +126,15 @@ static struct weir_table *aggregate_stream(const struct weir_stream *stream,
     const char *name = weir_builder_name(builder, aggregate->prefix);
     aggregate->config.key_serde = stream->key_serde;
     aggregate->config.window_size_ms = window.size_ms;
+    aggregate->config.window_advance_ms = window.advance_ms;
+    aggregate->config.window_start_ms = window.start_ms;
     aggregate->config.grace_ms = window.grace_ms;
     rc = check_aggregate(builder, name, aggregate);
     if (rc == 0) rc = check_new_store(builder, name, store_name);
     if (rc < 0) return weir_table_dead(builder);
     struct weir_logical_store store = weir_materialized_store(&read, store_name, window);
     store.key_serde = stream->key_serde;
-    if (window.size_ms > 0) {
+    if (window.kind != WEIR_WINDOW_NONE) {
         store.key_serde =
             weir_windowed_serde_make(&builder->arena, stream->key_serde, window.size_ms);
     }
@@ -247,14 +200,14 @@ static const struct weir_logical_window no_window = {0};
 struct weir_table *weir_count(struct weir_grouped *grouped,
                               const struct weir_materialized *materialized)
 {
-    if (!is_grouped(grouped, "weir_count")) return NULL;
+    if (!weir_grouped_is_given(grouped, "weir_count")) return NULL;
     return count(&grouped->stream, no_window, materialized);
 }
 
 struct weir_table *weir_reduce(struct weir_grouped *grouped, weir_reduce_fn function, void *context,
                                const struct weir_materialized *materialized)
 {
-    if (!is_grouped(grouped, "weir_reduce")) return NULL;
+    if (!weir_grouped_is_given(grouped, "weir_reduce")) return NULL;
     return reduce(&grouped->stream, no_window, function, context, materialized);
 }
 
@@ -263,7 +216,7 @@ struct weir_table *weir_aggregate(struct weir_grouped *grouped, weir_initialize_
                                   const struct weir_serde *value,
                                   const struct weir_materialized *materialized)
 {
-    if (!is_grouped(grouped, "weir_aggregate")) return NULL;
+    if (!weir_grouped_is_given(grouped, "weir_aggregate")) return NULL;
     return fold(&grouped->stream, no_window, initialize, aggregate, context, value, materialized);
 }
 

@@ -71,10 +71,18 @@ struct weir_logical_node {
     int32_t merged_into; /* a source of the same topic that came first; else its own id */
 };
 
-/** A grouped stream's window; size 0: none. */
+/** A grouped stream's windows, as they were checked. */
+enum weir_logical_window_kind {
+    WEIR_WINDOW_NONE,
+    WEIR_WINDOW_TIME,
+    WEIR_WINDOW_UNLIMITED,
+};
 struct weir_logical_window {
-    int64_t size_ms;
+    enum weir_logical_window_kind kind;
+    int64_t size_ms;    /* of all that are of one size: INT64_MAX where they have no end */
+    int64_t advance_ms; /* time */
     int64_t grace_ms;
+    int64_t start_ms; /* unlimited */
 };
 
 struct weir_builder {
@@ -150,6 +158,7 @@ enum {
 
 /** False for NULL, which knows no builder: the mistake is of each builder that the thread has then. */
 bool weir_handle_is_given(const void *handle, const char *call, const char *what);
+bool weir_grouped_is_given(const struct weir_grouped *grouped, const char *call);
 /** Such a mistake becomes the builder's own, so that it is there at the next build too. */
 void weir_builder_take_missing(struct weir_builder *builder);
 bool weir_builder_is_live(const struct weir_builder *builder);
@@ -191,6 +200,11 @@ struct weir_table *weir_table_dead(struct weir_builder *builder);
 struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
                                                    const struct weir_stream *stream,
                                                    const char *prefix, int32_t partition_count);
+
+/* ---- windows.c ------------------------------------------------------------------------------- */
+
+/** How long its rows are kept where nothing else is asked for: as long as a record may change one. */
+int64_t weir_window_retention(const struct weir_logical_window *window);
 
 /* ---- split.c --------------------------------------------------------------------------------- */
 

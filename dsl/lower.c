@@ -98,7 +98,9 @@ static void lower_stores(struct lowering *lowering)
             .value = format_of(lowering, store->value_serde, false),
         };
         if (has_time) {
-            plan->changelog_retention_ms = store->spec.retention_ms + CHANGELOG_EXTRA_RETENTION_MS;
+            const bool ends = store->spec.retention_ms < INT64_MAX - CHANGELOG_EXTRA_RETENTION_MS;
+            plan->changelog_retention_ms =
+                ends ? store->spec.retention_ms + CHANGELOG_EXTRA_RETENTION_MS : INT64_MAX;
         }
         if (store->table_node >= 0) { /* the topic it is made from serves as its changelog */
             const struct weir_logical_node *table = builder->nodes[store->table_node];

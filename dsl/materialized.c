@@ -17,17 +17,17 @@ static int check_retention(struct weir_builder *builder, const char *node, int64
                            struct weir_logical_window window)
 {
     if (retention_ms == 0) return 0;
-    if (window.size_ms == 0) {
+    if (window.kind == WEIR_WINDOW_NONE) {
         return weir_builder_fail(builder, node,
                                  "retention_ms is %lld, but the table is not windowed: leave it 0",
                                  (long long)retention_ms);
     }
-    if (retention_ms < window.size_ms + window.grace_ms) {
-        return weir_builder_fail(builder, node,
-                                 "retention_ms is %lld, less than the window's size and grace: at "
-                                 "least %lld, or 0 for just that",
-                                 (long long)retention_ms,
-                                 (long long)(window.size_ms + window.grace_ms));
+    if (retention_ms < weir_window_retention(&window)) {
+        return weir_builder_fail(
+            builder, node,
+            "retention_ms is %lld, less than the time in which a window changes: "
+            "at least %lld, or 0 for just that",
+            (long long)retention_ms, (long long)weir_window_retention(&window));
     }
     return 0;
 }
@@ -61,9 +61,10 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
                                                   struct weir_logical_window window)
 {
     weir_assert(materialized->name != NULL || auto_name != NULL);
-    weir_assert(materialized->retention_ms == 0 || window.size_ms > 0); /* weir_materialized_read */
+    weir_assert(materialized->retention_ms == 0 ||
+                window.kind != WEIR_WINDOW_NONE); /* weir_materialized_read */
     int64_t retention_ms = materialized->retention_ms;
-    if (retention_ms == 0) retention_ms = window.size_ms + window.grace_ms;
+    if (retention_ms == 0) retention_ms = weir_window_retention(&window);
     return (struct weir_logical_store){
         .name = materialized->name != NULL ? materialized->name : auto_name,
         .spec =
@@ -72,7 +73,8 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
                 .is_cached = materialized->cache != WEIR_CACHE_OFF,
                 .is_logged = !materialized->is_logging_disabled,
                 .is_timestamped = true,
-                .schema = window.size_ms > 0 ? &weir_key_schema_window : &weir_key_schema_plain,
+                .schema = window.kind != WEIR_WINDOW_NONE ? &weir_key_schema_window
+                                                          : &weir_key_schema_plain,
                 .retention_ms = retention_ms,
                 .window_size_ms = window.size_ms,
             },

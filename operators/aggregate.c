@@ -1,4 +1,4 @@
-/* count, reduce and aggregate, by key or by tumbling window and key.
+/* count, reduce and aggregate, by key, or by time or unlimited window and key.
  *
  * A batch is folded in three steps: the store's keys of all rows are made, their entries are found
  * together (one call, with prefetch), then row by row the entry at hand is read, changed and
@@ -6,207 +6,168 @@
  * changed key once, with the value it forwarded last as the old one; an uncached one forwards every
  * update.
  *
- * Windows (W1): [start, start + size) with start aligned to the epoch; a row updates its window
- * while its end is after (observed stream time - grace), otherwise it is dropped as late. The
- * observed time is this operator's own and includes the row at hand.
+ * Windows (W1): [start, start + size) with starts at the multiples of the advance; a row updates each
+ * of its windows while that one's end is after (observed stream time - grace), else it is dropped from
+ * it as late. The observed time is this operator's own and includes the row at hand. So a row becomes
+ * one *change* per window, in order of their starts:
+ *
+ *        size 10, advance 5          a row at 12:   [5, 15)  [10, 20)
+ *      0    5   10   15   20
+ *      ├─────────┤                   and where the observed time is 30 and grace is 12:
+ *           ├─────────┤                             end 15 <= 18: late    end 20 > 18: updated
+ *                ├─────────┤
+ *
+ * A batch of many windows is taken in pieces, so that its changes have a bound.
  */
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "operators/objects.h"
-#include "operators/operators.h"
+#include "operators/row_fold.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
 #include "runtime/state/key_schema.h"
 
-/* ---- which rows take part, and under which key ----------------------------------------------- */
+/* ---- which rows take part, and in which windows ---------------------------------------------- */
+
+enum { CHANGES_MAX = 4096 }; /* of a piece, unless one row alone has more */
+
+/* A piece of a batch: each change is a row and, where there are windows, one's start. */
+struct changes {
+    size_t count;
+    uint32_t *rows;
+    int64_t *starts;
+    struct weir_slice *keys; /* of the store */
+};
+
+static bool is_windowed(const struct weir_aggregate_config *config)
+{
+    return config->window_size_ms > 0;
+}
+
+/* How many windows a row is in, at most. */
+static size_t windows_per_row(const struct weir_aggregate_config *config)
+{
+    if (!is_windowed(config) || config->window_advance_ms == 0) return 1;
+    return (size_t)((config->window_size_ms - 1) / config->window_advance_ms) + 1;
+}
+
+static int init_changes(struct weir_node *node, struct changes *changes, size_t capacity)
+{
+    struct weir_arena *arena = weir_node_arena(node);
+    *changes = (struct changes){
+        .rows = weir_arena_array(arena, capacity, sizeof *changes->rows),
+        .starts = weir_arena_array(arena, capacity, sizeof *changes->starts),
+        .keys = weir_arena_array(arena, capacity, sizeof *changes->keys),
+    };
+    return weir_arena_failed(arena) ? WEIR_NO_MEMORY : 0;
+}
 
 /* Timestamps are not negative here. Most rows are in the window of the row before them, which begins at
  * `last_ms`: they need no division. */
-static int64_t window_start(int64_t timestamp_ms, int64_t size_ms, int64_t last_ms)
+static int64_t tumbling_start(int64_t timestamp_ms, int64_t size_ms, int64_t last_ms)
 {
     weir_assert_slow(timestamp_ms >= 0 && size_ms > 0);
     bool is_same = timestamp_ms >= last_ms && timestamp_ms - last_ms < size_ms;
     return is_same ? last_ms : timestamp_ms - timestamp_ms % size_ms;
 }
 
-/* Rows that are not late, in order; the observed time moves on with each. */
-static int select_in_time(struct weir_node *node, const struct weir_batch *batch,
-                          struct weir_batch *batch_out)
+/* The first window that a row is in. */
+static int64_t first_start(const struct weir_aggregate_config *config, int64_t timestamp_ms)
+{
+    const int64_t beyond_ms = timestamp_ms - (config->window_size_ms - config->window_advance_ms);
+    return beyond_ms <= 0 ? 0 : beyond_ms - beyond_ms % config->window_advance_ms;
+}
+
+static int64_t close_time(struct weir_node *node, int64_t timestamp_ms)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    weir_assert(config->window_size_ms > 0 && config->grace_ms >= 0);
-    uint32_t *selection = weir_rows_selection(node, batch);
-    if (selection == NULL) return WEIR_NO_MEMORY;
-    size_t kept = 0;
-    int64_t start = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        uint32_t row = weir_batch_row(batch, i);
-        int64_t timestamp = batch->timestamps[row];
-        if (timestamp > node->observed_ms) node->observed_ms = timestamp;
-        start = window_start(timestamp, config->window_size_ms, start);
-        int64_t close;
-        if (__builtin_sub_overflow(node->observed_ms, config->grace_ms, &close)) close = INT64_MIN;
-        if (weir_window_end(start, config->window_size_ms) > close) selection[kept++] = row;
+    if (timestamp_ms > node->observed_ms) node->observed_ms = timestamp_ms;
+    int64_t close_ms;
+    return __builtin_sub_overflow(node->observed_ms, config->grace_ms, &close_ms) ? INT64_MIN
+                                                                                  : close_ms;
+}
+
+/* A row in one window: side by side, or without an end. Late: how many it was dropped from. */
+static size_t select_single(struct weir_node *node, int64_t timestamp_ms, uint32_t row,
+                            struct changes *changes)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    const int64_t close_ms = close_time(node, timestamp_ms);
+    int64_t start = config->window_start_ms;
+    if (config->window_size_ms == INT64_MAX) {
+        if (timestamp_ms < start) return 0; /* before all windows: of none */
+    } else {
+        int64_t last = changes->count > 0 ? changes->starts[changes->count - 1] : 0;
+        start = tumbling_start(timestamp_ms, config->window_size_ms, last);
     }
-    if (kept < batch->count) {
-        weir_node_dropped(node, WEIR_DROP_LATE, (int64_t)(batch->count - kept));
-    }
-    *batch_out = *batch;
-    batch_out->rows = selection;
-    batch_out->count = kept;
+    if (weir_window_end(start, config->window_size_ms) <= close_ms) return 1;
+    changes->rows[changes->count] = row;
+    changes->starts[changes->count++] = start;
     return 0;
 }
 
-/* Key and window start of each selected row, all in one piece of memory. */
-static int window_keys(struct weir_node *node, const struct weir_batch *batch,
-                       struct weir_slice *keys)
+static size_t select_hopping(struct weir_node *node, int64_t timestamp_ms, uint32_t row,
+                             struct changes *changes)
 {
     const struct weir_aggregate_config *config = node->plan->config;
+    const int64_t close_ms = close_time(node, timestamp_ms);
+    int64_t start = first_start(config, timestamp_ms);
+    size_t late = 0;
+    bool is_last = false;
+    while (!is_last && start <= timestamp_ms) {
+        if (weir_window_end(start, config->window_size_ms) > close_ms) {
+            changes->rows[changes->count] = row;
+            changes->starts[changes->count++] = start;
+        } else {
+            late++;
+        }
+        is_last = __builtin_add_overflow(start, config->window_advance_ms, &start);
+    }
+    return late;
+}
+
+/* The changes of the next rows of the batch, from its `*at` on. */
+static void select_windows(struct weir_node *node, const struct weir_batch *batch, size_t *at,
+                           size_t capacity, struct changes *changes)
+{
+    const size_t per_row = windows_per_row(node->plan->config);
+    size_t late = 0;
+    changes->count = 0;
+    for (; *at < batch->count && changes->count + per_row <= capacity; (*at)++) {
+        uint32_t row = weir_batch_row(batch, *at);
+        int64_t timestamp_ms = batch->timestamps[row];
+        late += per_row == 1 ? select_single(node, timestamp_ms, row, changes)
+                             : select_hopping(node, timestamp_ms, row, changes);
+    }
+    if (late > 0) weir_node_dropped(node, WEIR_DROP_LATE, (int64_t)late);
+}
+
+static void select_all(const struct weir_batch *batch, size_t *at, struct changes *changes)
+{
+    for (; *at < batch->count; (*at)++) {
+        uint32_t row = weir_batch_row(batch, *at);
+        changes->rows[changes->count] = row;
+        changes->keys[changes->count++] = batch->key_bytes[row];
+    }
+}
+
+/* Key and window start of each change, all in one piece of memory. */
+static int write_window_keys(struct weir_node *node, const struct weir_batch *batch,
+                             struct changes *changes)
+{
     size_t size = 0;
     weir_assert(batch->key_bytes != NULL);
-    for (size_t i = 0; i < batch->count; i++) {
-        size += weir_window_key_size(batch->key_bytes[weir_batch_row(batch, i)]);
+    for (size_t i = 0; i < changes->count; i++) {
+        size += weir_window_key_size(batch->key_bytes[changes->rows[i]]);
     }
     uint8_t *bytes = weir_arena_alloc(weir_node_arena(node), size);
     if (bytes == NULL) return WEIR_NO_MEMORY;
-    int64_t start = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        uint32_t row = weir_batch_row(batch, i);
-        struct weir_slice key = batch->key_bytes[row];
-        start = window_start(batch->timestamps[row], config->window_size_ms, start);
-        weir_window_key_write(bytes, key, start);
-        keys[i] = weir_slice(bytes, weir_window_key_size(key));
-        bytes += keys[i].size;
+    for (size_t i = 0; i < changes->count; i++) {
+        struct weir_slice key = batch->key_bytes[changes->rows[i]];
+        weir_window_key_write(bytes, key, changes->starts[i]);
+        changes->keys[i] = weir_slice(bytes, weir_window_key_size(key));
+        bytes += changes->keys[i].size;
     }
     return 0;
-}
-
-/* The store's keys, in order of the selected rows: the record's key, or key and window start. */
-static struct weir_slice *store_keys(struct weir_node *node, const struct weir_batch *batch)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    struct weir_slice *keys = weir_arena_array(weir_node_arena(node), batch->count, sizeof *keys);
-    if (keys == NULL) return NULL;
-    if (config->window_size_ms > 0) return window_keys(node, batch, keys) < 0 ? NULL : keys;
-    for (size_t i = 0; i < batch->count; i++) {
-        keys[i] = batch->key_bytes[weir_batch_row(batch, i)];
-    }
-    return keys;
-}
-
-/* ---- one row's fold -------------------------------------------------------------------------- */
-
-struct counted {
-    int64_t object;
-    uint8_t bytes[8];
-};
-
-/* What a row makes of an aggregate: the new value as object and bytes (both null: deleted). */
-struct fold {
-    const void *object;
-    struct weir_slice bytes;
-    bool is_forwarded; /* the object is read after the next row's fold */
-    bool copies_bytes; /* of the store's serde: see operators/objects.h */
-    bool makes_objects;
-    struct counted counted;          /* a count that is not */
-    struct weir_object_check *check; /* of a reducer's result */
-};
-
-/* The aggregate so far, of bytes that are the store's. */
-static int read_old(struct weir_node *node, const struct fold *fold, struct weir_slice old,
-                    const void **object_out)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    if (!fold->copies_bytes) {
-        return weir_rows_object(node, config->value_serde, false, old, object_out);
-    }
-    return weir_node_deserialize(node, config->value_serde, false, &old, 1, object_out);
-}
-
-static int fold_count(struct weir_node *node, struct weir_slice old, struct fold *fold)
-{
-    struct counted *made = &fold->counted;
-    if (fold->is_forwarded) made = weir_arena_alloc(weir_node_arena(node), sizeof *made);
-    if (made == NULL) return WEIR_NO_MEMORY;
-    uint64_t count = old.data != NULL && old.size == 8 ? weir_load_u64(old.data) : 0;
-    made->object = (int64_t)(count + 1);
-    weir_store_u64(made->bytes, count + 1);
-    fold->object = &made->object;
-    fold->bytes = weir_slice(made->bytes, sizeof made->bytes);
-    return 0;
-}
-
-static int fold_reduce(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
-                       struct weir_slice old, struct fold *fold)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    fold->object = batch->values[row]; /* the first value is the seed */
-    if (old.data != NULL) {
-        const void *aggregate;
-        int rc = read_old(node, fold, old, &aggregate);
-        if (rc < 0) return rc;
-        rc = config->reduce(&node->call, aggregate, batch->values[row], &fold->object);
-        if (rc < 0) return rc;
-        weir_object_check_row(fold->check, batch->keys[row], batch->values[row]);
-        weir_object_check_also_row(fold->check, aggregate);
-        rc = weir_object_check_value(fold->check, fold->object);
-        if (rc < 0) return rc;
-    }
-    if (fold->object == NULL) return 0;
-    return weir_node_serialize(node, config->value_serde, false, fold->object, &fold->bytes);
-}
-
-/* The aggregate that the user's function changes: an object of this call's own, for the store keeps its
- * bytes until it has succeeded. */
-static int own_aggregate(struct weir_node *node, const struct fold *fold, struct weir_slice old,
-                         void **aggregate_out)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    const void *stored = NULL;
-    if (old.data != NULL) {
-        int rc = read_old(node, fold, old, &stored);
-        if (rc < 0) return rc;
-        *aggregate_out = (void *)stored;
-        if (fold->makes_objects) return 0;
-    }
-    const size_t size = config->value_serde->object_size;
-    weir_assert_slow(size > 0);
-    void *aggregate = weir_arena_alloc_zero(weir_node_arena(node), size);
-    if (aggregate == NULL) return WEIR_NO_MEMORY;
-    *aggregate_out = aggregate;
-    if (stored != NULL) memcpy(aggregate, stored, size);
-    bool is_new = old.data == NULL && config->initialize != NULL;
-    return is_new ? config->initialize(&node->call, aggregate) : 0;
-}
-
-static int fold_aggregate(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
-                          struct weir_slice old, struct fold *fold)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    void *aggregate;
-    int rc = own_aggregate(node, fold, old, &aggregate);
-    if (rc < 0) return rc;
-    rc = config->aggregate(&node->call, batch->keys[row], batch->values[row], aggregate);
-    if (rc < 0 || rc == WEIR_DELETE) return rc < 0 ? rc : 0;
-    fold->object = aggregate;
-    return weir_node_serialize(node, config->value_serde, false, aggregate, &fold->bytes);
-}
-
-static int fold_row(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
-                    struct weir_slice old, struct fold *fold)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    fold->object = NULL;
-    fold->bytes = weir_null();
-    switch (config->kind) {
-    case WEIR_AGGREGATE_COUNT:
-        return fold_count(node, old, fold);
-    case WEIR_AGGREGATE_REDUCE:
-        return fold_reduce(node, batch, row, old, fold);
-    case WEIR_AGGREGATE_FOLD:
-        return fold_aggregate(node, batch, row, old, fold);
-    }
-    return WEIR_INVALID_ARGUMENT;
 }
 
 /* ---- forwarding each update ------------------------------------------------------------------ */
@@ -215,7 +176,7 @@ static int fold_row(struct weir_node *node, const struct weir_batch *batch, uint
 static const void *output_key(struct weir_node *node, const void *key, struct weir_slice store_key)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    if (config->window_size_ms == 0) return key;
+    if (!is_windowed(config)) return key;
     struct weir_windowed_key *windowed = weir_arena_alloc(weir_node_arena(node), sizeof *windowed);
     if (windowed == NULL) return NULL;
     int64_t start = weir_key_schema_time(&weir_key_schema_window, store_key);
@@ -230,7 +191,7 @@ static const void *output_key(struct weir_node *node, const void *key, struct we
 /* `old` is a view into the entry: it is read before the entry changes. */
 static int add_update(struct weir_node *node, struct weir_rows *rows,
                       const struct weir_batch *batch, uint32_t from, struct weir_slice store_key,
-                      struct weir_slice old, const struct fold *fold, int64_t timestamp_ms)
+                      struct weir_slice old, const struct weir_row_fold *fold, int64_t timestamp_ms)
 {
     const struct weir_aggregate_config *config = node->plan->config;
     int64_t row = weir_rows_add(rows);
@@ -250,86 +211,112 @@ static int open_windows(struct weir_node *node, struct weir_error *error)
 {
     (void)error;
     const struct weir_aggregate_config *config = node->plan->config;
-    if (config->window_size_ms > 0) weir_store_advance(node->stores[0], node->observed_ms);
+    if (is_windowed(config)) weir_store_advance(node->stores[0], node->observed_ms);
     return 0;
 }
 
 /* ---- the batch ------------------------------------------------------------------------------- */
 
-static int fold_rows(struct weir_node *node, const struct weir_batch *batch,
-                     const struct weir_slice *keys, struct weir_store_entry **entries,
-                     struct weir_rows *updates)
+static int change_one(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
+                      struct weir_slice key, struct weir_store_entry *entry,
+                      struct weir_rows *updates)
 {
-    const struct weir_aggregate_config *config = node->plan->config;
-    struct weir_object_check check;
-    weir_object_check_init(&check, node);
-    weir_object_check_also(&check, config->value_serde, "the aggregate");
-    node->call.context = config->context;
-    struct fold fold = {
-        .is_forwarded = updates != NULL,
-        .copies_bytes = weir_serde_copies_bytes(config->value_serde),
-        .makes_objects = weir_serde_makes_objects(config->value_serde),
-        .check = &check,
-    };
-    for (size_t i = 0; i < batch->count; i++) {
-        uint32_t row = weir_batch_row(batch, i);
+    struct weir_node *node = fold->node;
+    struct weir_slice old = weir_slice(entry->value, entry->value_size);
+    int64_t timestamp = batch->timestamps[row];
+    if (entry->value != NULL && entry->timestamp_ms > timestamp) timestamp = entry->timestamp_ms;
+    if (updates != NULL) {
+        int rc = add_update(node, updates, batch, row, key, old, fold, timestamp);
+        if (rc < 0) return rc;
+    }
+    return weir_store_set(node->stores[0], entry, fold->bytes, timestamp, node->call.error);
+}
+
+static int fold_changes(struct weir_node *node, const struct weir_batch *batch,
+                        const struct changes *changes, struct weir_store_entry **entries,
+                        struct weir_rows *updates)
+{
+    struct weir_row_fold fold;
+    weir_row_fold_init(&fold, node, updates != NULL);
+    for (size_t i = 0; i < changes->count; i++) {
+        uint32_t row = changes->rows[i];
         struct weir_store_entry *entry = entries[i];
-        struct weir_slice old = weir_slice(entry->value, entry->value_size);
         weir_node_call_row(node, batch, row);
-        int rc = fold_row(node, batch, row, old, &fold);
+        int rc = weir_fold_row(&fold, batch, row, weir_slice(entry->value, entry->value_size));
         if (rc == 0) {
-            rc = weir_store_check_change(node->stores[0], keys[i], fold.bytes, node->call.error);
+            rc = weir_store_check_change(node->stores[0], changes->keys[i], fold.bytes,
+                                         node->call.error);
         }
-        if (rc < 0) { /* the aggregate keeps its old value */
-            rc = weir_node_record_failed(node, batch, row, rc);
+        if (rc == 0) {
+            rc = change_one(&fold, batch, row, changes->keys[i], entry, updates);
             if (rc < 0) return rc;
             continue;
         }
-        int64_t timestamp = batch->timestamps[row];
-        if (entry->value != NULL && entry->timestamp_ms > timestamp)
-            timestamp = entry->timestamp_ms;
-        if (updates != NULL) {
-            rc = add_update(node, updates, batch, row, keys[i], old, &fold, timestamp);
-            if (rc < 0) return rc;
-        }
-        rc = weir_store_set(node->stores[0], entry, fold.bytes, timestamp, node->call.error);
+        rc = weir_node_record_failed(node, batch, row, rc); /* the aggregate keeps its old value */
         if (rc < 0) return rc;
+        while (i + 1 < changes->count && changes->rows[i + 1] == row) {
+            i++; /* the windows behind it are not asked any more: the record has failed */
+        }
     }
     return 0;
+}
+
+static bool forwards_updates(const struct weir_node *node)
+{
+    bool is_held_back = weir_store_spec(node->stores[0])->is_cached && weir_node_caches(node);
+    return node->plan->child_count > 0 && !is_held_back;
+}
+
+static int process_changes(struct weir_node *node, const struct weir_batch *batch,
+                           struct changes *changes)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    struct weir_arena *arena = weir_node_arena(node);
+    if (changes->count == 0) return 0;
+    int rc = is_windowed(config) ? write_window_keys(node, batch, changes) : 0;
+    struct weir_store_entry **entries = weir_arena_array(arena, changes->count, sizeof *entries);
+    if (rc < 0 || entries == NULL) return WEIR_NO_MEMORY;
+    rc =
+        weir_store_touch(node->stores[0], changes->keys, changes->count, entries, node->call.error);
+    if (rc < 0) return rc;
+    struct weir_rows updates;
+    weir_rows_init(&updates, arena, weir_store_spec(node->stores[0])->keeps_old, true);
+    rc = fold_changes(node, batch, changes, entries, forwards_updates(node) ? &updates : NULL);
+    return rc < 0 ? rc : weir_rows_forward(&updates, node);
+}
+
+static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    const size_t per_row = windows_per_row(config);
+    size_t capacity = batch->count;
+    if (per_row > 1) capacity = per_row > CHANGES_MAX ? per_row : CHANGES_MAX;
+    struct changes changes;
+    int rc = init_changes(node, &changes, capacity);
+    for (size_t at = 0; rc >= 0 && at < batch->count;) {
+        if (is_windowed(config)) {
+            select_windows(node, batch, &at, capacity, &changes);
+        } else {
+            select_all(batch, &at, &changes);
+        }
+        rc = process_changes(node, batch, &changes);
+    }
+    /* Not before: the batch's first rows may still want what its last ones make expire. */
+    if (is_windowed(config)) weir_store_advance(node->stores[0], node->observed_ms);
+    return rc;
 }
 
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
-    bool is_windowed = config->window_size_ms > 0;
     weir_assert(node->plan->store_count == 1);
     struct weir_batch keyed = {0};
     struct weir_batch rows = {0};
-    int rc = weir_rows_without_nulls(node, batch, !is_windowed, true, &keyed);
+    int rc = weir_rows_without_nulls(node, batch, !is_windowed(config), true, &keyed);
     if (rc < 0 || keyed.count == 0) return rc;
     rc = weir_node_key_bytes(node, &keyed, config->key_serde, &rows);
     if (rc < 0 || rows.count == 0) return rc;
-    if (is_windowed) {
-        struct weir_batch with_bytes = rows;
-        rc = select_in_time(node, &with_bytes, &rows);
-        if (rc < 0 || rows.count == 0) return rc;
-    }
-
-    struct weir_arena *arena = weir_node_arena(node);
-    struct weir_slice *keys = store_keys(node, &rows);
-    struct weir_store_entry **entries = weir_arena_array(arena, rows.count, sizeof *entries);
-    if (keys == NULL || entries == NULL) return WEIR_NO_MEMORY;
-    rc = weir_store_touch(node->stores[0], keys, rows.count, entries, node->call.error);
-    if (rc < 0) return rc;
-    bool is_held_back = spec->is_cached && weir_node_caches(node);
-    bool forwards = node->plan->child_count > 0 && !is_held_back;
-    struct weir_rows updates;
-    weir_rows_init(&updates, arena, spec->keeps_old, true);
-    rc = fold_rows(node, &rows, keys, entries, forwards ? &updates : NULL);
-    /* Not before: the batch's first rows may still want what its last ones make expire. */
-    if (is_windowed) weir_store_advance(node->stores[0], node->observed_ms);
-    return rc < 0 ? rc : weir_rows_forward(&updates, node);
+    return process_keyed(node, &rows);
 }
 
 static int flush(struct weir_node *node)

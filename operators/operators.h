@@ -67,7 +67,7 @@ struct weir_branch_config {
 };
 extern const struct weir_operator_ops weir_branch_ops;
 
-/** count, reduce and aggregate, over keys or over windows; store 0 is the node's table. */
+/** count, reduce and aggregate, over keys or over time or unlimited windows; store 0 is the node's table. */
 enum weir_aggregate_kind { WEIR_AGGREGATE_COUNT, WEIR_AGGREGATE_REDUCE, WEIR_AGGREGATE_FOLD };
 struct weir_aggregate_config {
     enum weir_aggregate_kind kind;
@@ -77,7 +77,9 @@ struct weir_aggregate_config {
     void *context;
     const struct weir_serde *key_serde;   /* of the incoming keys */
     const struct weir_serde *value_serde; /* of the aggregate */
-    int64_t window_size_ms;               /* 0: not windowed */
+    int64_t window_size_ms;    /* 0: not windowed; INT64_MAX: one window from its start on */
+    int64_t window_advance_ms; /* 0: the size */
+    int64_t window_start_ms;   /* of the one without an end */
     int64_t grace_ms;
 };
 extern const struct weir_operator_ops weir_aggregate_ops;

@@ -175,7 +175,8 @@ struct weir_materialized {
     enum weir_store_kind store;
     enum weir_cache cache; /* off: every update is forwarded, not only the last before a commit */
     bool is_logging_disabled;
-    int64_t retention_ms; /* windowed: 0: size + grace; more keeps closed windows longer */
+    int64_t
+        retention_ms; /* windowed: 0: as long as records come; more keeps closed windows longer */
 };
 /** `struct weir_materialized options = {WEIR_MATERIALIZED_INIT, .name = "counts"};` */
 #define WEIR_MATERIALIZED_INIT .size = sizeof(struct weir_materialized)
@@ -202,6 +203,31 @@ struct weir_tumbling {
 };
 WEIR_API struct weir_windowed_stream *weir_windowed_by(struct weir_grouped *grouped,
                                                        struct weir_tumbling window);
+
+/** Windows [start, start + size_ms) at each multiple of advance_ms: hopping ones, which overlap. A
+ * record is in each that it falls into, at most WEIR_WINDOWS_PER_RECORD_MAX. */
+struct weir_time_windows {
+    WEIR_SIZE(struct weir_time_windows);
+    int64_t size_ms;
+    int64_t advance_ms; /* from one start to the next, at most size_ms; 0: size_ms (tumbling) */
+    int64_t grace_ms;   /* after a window's end: as long does it take records */
+};
+/** `struct weir_time_windows windows = {WEIR_TIME_WINDOWS_INIT, .size_ms = 10000};` */
+#define WEIR_TIME_WINDOWS_INIT .size = sizeof(struct weir_time_windows)
+enum { WEIR_WINDOWS_PER_RECORD_MAX = 100000 };
+WEIR_API struct weir_windowed_stream *
+weir_windowed_by_time(struct weir_grouped *grouped, const struct weir_time_windows *windows);
+
+/** One window [start_ms, end of time) per key, which never closes; records before it are in none. */
+struct weir_unlimited_windows {
+    WEIR_SIZE(struct weir_unlimited_windows);
+    int64_t start_ms; /* not negative */
+};
+#define WEIR_UNLIMITED_WINDOWS_INIT .size = sizeof(struct weir_unlimited_windows)
+WEIR_API struct weir_windowed_stream *
+weir_windowed_by_unlimited(struct weir_grouped *grouped,
+                           const struct weir_unlimited_windows *windows);
+
 /** The key object of a windowed table: the key, and [start, end). */
 struct weir_windowed_key {
     const void *key;

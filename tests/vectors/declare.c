@@ -501,20 +501,30 @@ static void declare_group(struct graph *graph, const struct line *line)
     add_thing(graph, line_word(line, 1), thing);
 }
 
+static int64_t number_option(const struct line *line, const char *name)
+{
+    const char *text = line_option(line, name);
+    return text != NULL ? atoll(text) : 0;
+}
+
 static void declare_window(struct graph *graph, const struct line *line)
 {
     const struct thing *from = thing_of(graph, line_word(line, 2), THING_GROUP);
-    if (strcmp(line_word(line, 3), "time") != 0) graph_miss(graph, line_word(line, 3));
-    if (line_option(line, "advance") != NULL) graph_miss(graph, "hopping windows");
+    const char *kind = line_word(line, 3);
+    const int64_t size_ms = line_word(line, 4) != NULL ? atoll(line_word(line, 4)) : 0;
+    bool is_time = strcmp(kind, "time") == 0, is_unlimited = strcmp(kind, "unlimited") == 0;
+    if (!is_time && !is_unlimited) graph_miss(graph, kind);
     if (line_option(line, "emit") != NULL) graph_miss(graph, "emission on close");
     if (from == NULL || graph->missing[0] != '\0') return;
-    const char *grace = line_option(line, "grace");
-    struct weir_tumbling window = {.size_ms = atoll(line_word(line, 4)),
-                                   .grace_ms = grace != NULL ? atoll(grace) : 0};
+    const struct weir_time_windows time = {WEIR_TIME_WINDOWS_INIT, .size_ms = size_ms,
+                                           .advance_ms = number_option(line, "advance"),
+                                           .grace_ms = number_option(line, "grace")};
+    const struct weir_unlimited_windows unlimited = {WEIR_UNLIMITED_WINDOWS_INIT, size_ms};
     struct thing thing = *from;
     thing.kind = THING_WINDOWED;
-    thing.key.window_ms = window.size_ms;
-    thing.handle = weir_windowed_by(from->handle, window);
+    thing.key.window_ms = is_time ? size_ms : INT64_MAX;
+    thing.handle = is_time ? weir_windowed_by_time(from->handle, &time)
+                           : weir_windowed_by_unlimited(from->handle, &unlimited);
     add_thing(graph, line_word(line, 1), thing);
 }
 

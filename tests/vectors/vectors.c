@@ -99,7 +99,8 @@ static const char *show(struct type type, struct weir_slice bytes, char *to)
         int64_t start = big_endian(bytes.data + bytes.size - 8);
         struct type plain = {.letter = type.letter};
         (void)show(plain, weir_slice(bytes.data, bytes.size - 8), to);
-        (void)sprintf(to + strlen(to), "@%" PRId64 "/%" PRId64, start, start + type.window_ms);
+        int64_t end = type.window_ms == INT64_MAX ? INT64_MAX : start + type.window_ms;
+        (void)sprintf(to + strlen(to), "@%" PRId64 "/%" PRId64, start, end);
         return to;
     }
     if (type.letter == 'L' && !weir_slice_is_null(bytes) && bytes.size == 8) {

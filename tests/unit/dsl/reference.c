@@ -267,6 +267,25 @@ static struct text fold(const struct ref_node *node, struct text aggregate, stru
     return text_null();
 }
 
+/* False: the function failed, and the record is skipped. */
+static bool aggregate_into(struct task *task, const struct ref_node *node,
+                           const struct ref_record *record, int64_t start_ms)
+{
+    struct reference *reference = task->reference;
+    struct ref_entry *entry =
+        find_or_add(&reference->now, node->store, task->partition, &record->key, start_ms);
+    /* The first value of a reduce is the seed: no function is called. */
+    bool is_called = node->fold == REF_FOLD || (node->fold == REF_REDUCE && !entry->value.is_null);
+    struct ref_record seen = *record;
+    if (node->fold == REF_REDUCE) seen.key = text_null(); /* it is not told the key */
+    if (is_called && fails(task, node, &seen)) return false;
+    bool is_older = !entry->value.is_null && entry->timestamp_ms > record->timestamp_ms;
+    entry->value = fold(node, entry->value, record->value);
+    if (!is_older) entry->timestamp_ms = record->timestamp_ms;
+    update(task, node, entry);
+    return true;
+}
+
 static void aggregate(struct task *task, int id, const struct ref_node *node,
                       struct ref_record record)
 {
@@ -275,27 +294,21 @@ static void aggregate(struct task *task, int id, const struct ref_node *node,
         reference->dropped_null++;
         return;
     }
-    int64_t start_ms = 0;
-    if (node->window_ms > 0) {
-        int64_t *observed_ms = &reference->now.observed_ms[id][task->partition];
-        if (record.timestamp_ms > *observed_ms) *observed_ms = record.timestamp_ms;
-        start_ms = record.timestamp_ms / node->window_ms * node->window_ms;
-        if (start_ms + node->window_ms <= *observed_ms - node->grace_ms) {
+    if (node->window_ms == 0) {
+        (void)aggregate_into(task, node, &record, 0);
+        return;
+    }
+    int64_t *observed_ms = &reference->now.observed_ms[id][task->partition];
+    if (record.timestamp_ms > *observed_ms) *observed_ms = record.timestamp_ms;
+    const int64_t closed_ms = *observed_ms - node->grace_ms; /* it may change while forwarding */
+    for (int64_t start_ms = 0; start_ms <= record.timestamp_ms; start_ms += node->advance_ms) {
+        if (start_ms + node->window_ms <= record.timestamp_ms) continue;
+        if (start_ms + node->window_ms <= closed_ms) {
             reference->dropped_late++;
+        } else if (!aggregate_into(task, node, &record, start_ms)) {
             return;
         }
     }
-    struct ref_entry *entry =
-        find_or_add(&reference->now, node->store, task->partition, &record.key, start_ms);
-    /* The first value of a reduce is the seed: no function is called. */
-    bool is_called = node->fold == REF_FOLD || (node->fold == REF_REDUCE && !entry->value.is_null);
-    struct ref_record seen = record;
-    if (node->fold == REF_REDUCE) seen.key = text_null(); /* it is not told the key */
-    if (is_called && fails(task, node, &seen)) return;
-    bool is_older = !entry->value.is_null && entry->timestamp_ms > record.timestamp_ms;
-    entry->value = fold(node, entry->value, record.value);
-    if (!is_older) entry->timestamp_ms = record.timestamp_ms;
-    update(task, node, entry);
 }
 
 static void join(struct task *task, const struct ref_node *node, struct ref_record record)

@@ -53,6 +53,7 @@ struct ref_node {
     int topic; /* sources and sinks */
     enum ref_fold fold;
     int64_t window_ms; /* 0: none */
+    int64_t advance_ms;
     int64_t grace_ms;
     bool is_cached; /* tables: forward at a commit */
     bool is_left;

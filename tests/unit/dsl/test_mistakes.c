@@ -1,5 +1,7 @@
 /* Every mistake in a graph is told with the node, what is wrong and what would be right; the calls
  * that follow it are harmless, and nothing is built. */
+#include <stdio.h>
+
 #include "tests/support/support.h"
 #include "tests/unit/dsl/user_functions.h"
 #include "weir/stream.h"
@@ -565,8 +567,64 @@ START_TEST(retention_is_less_than_size_and_grace)
 {
     struct weir_builder *builder = weir_builder_new();
     count_window(builder, (struct weir_tumbling){.size_ms = 10, .grace_ms = 5}, 14);
-    expect(builder, "weir_count: retention_ms is 14, less than the window's size and grace: at "
-                    "least 15, or 0 for just that");
+    expect(builder, "weir_count: retention_ms is 14, less than the time in which a window changes: "
+                    "at least 15, or 0 for just that");
+}
+END_TEST
+
+static void windows_are_refused(struct weir_time_windows windows, const char *why)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_grouped *grouped = weir_group_by_key(strings(builder));
+    (void)weir_windowed_count(weir_windowed_by_time(grouped, &windows), NULL);
+    char text[256];
+    (void)snprintf(text, sizeof text, "weir_windowed_by_time: %s", why);
+    expect(builder, text);
+}
+
+START_TEST(windows_that_leave_gaps_or_stand_still)
+{
+    windows_are_refused((struct weir_time_windows){WEIR_TIME_WINDOWS_INIT},
+                        "the window's size is 0 ms: at least 1");
+    windows_are_refused(
+        (struct weir_time_windows){WEIR_TIME_WINDOWS_INIT, .size_ms = 10, .advance_ms = 11},
+        "the windows advance by 11 ms: at least 1, and at most their size of 10, or records would "
+        "fall between them");
+    windows_are_refused(
+        (struct weir_time_windows){WEIR_TIME_WINDOWS_INIT, .size_ms = 10, .advance_ms = -1},
+        "the windows advance by -1 ms: at least 1, and at most their size of 10, or records would "
+        "fall between them");
+    windows_are_refused(
+        (struct weir_time_windows){WEIR_TIME_WINDOWS_INIT, .size_ms = 10, .grace_ms = -1},
+        "the window's grace is -1 ms: at least 0");
+}
+END_TEST
+
+START_TEST(record_in_too_many_windows)
+{
+    windows_are_refused(
+        (struct weir_time_windows){WEIR_TIME_WINDOWS_INIT, .size_ms = 100001, .advance_ms = 1},
+        "a record would be in 100001 windows: at most 100000, advance by more");
+}
+END_TEST
+
+START_TEST(windows_are_null_or_without_their_size)
+{
+    struct weir_builder *builder = weir_builder_new();
+    (void)weir_windowed_by_time(weir_group_by_key(strings(builder)), NULL);
+    expect(builder, "weir_windowed_by_time: the windows are NULL: pass them");
+    windows_are_refused((struct weir_time_windows){.size_ms = 10},
+                        "the windows' options have size 0: begin them with "
+                        "WEIR_TIME_WINDOWS_INIT");
+}
+END_TEST
+
+START_TEST(unlimited_windows_start_before_time)
+{
+    struct weir_builder *builder = weir_builder_new();
+    const struct weir_unlimited_windows windows = {WEIR_UNLIMITED_WINDOWS_INIT, .start_ms = -1};
+    (void)weir_windowed_by_unlimited(weir_group_by_key(strings(builder)), &windows);
+    expect(builder, "weir_windowed_by_unlimited: the windows start at -1 ms: at least 0");
 }
 END_TEST
 
@@ -640,8 +698,12 @@ static void call_all(struct weir_stream *stream, struct weir_table *table)
     const struct weir_tumbling window = {.size_ms = 1};
     const struct weir_processor processor = {.process = swallow};
     struct weir_grouped *grouped = weir_group_by_key(stream);
+    const struct weir_time_windows time = {WEIR_TIME_WINDOWS_INIT, .size_ms = 1};
+    const struct weir_unlimited_windows unlimited = {WEIR_UNLIMITED_WINDOWS_INIT};
     struct weir_windowed_stream *windowed = weir_windowed_by(grouped, window);
     struct weir_split *split = weir_split(stream);
+    (void)weir_windowed_by_time(grouped, &time);
+    (void)weir_windowed_by_unlimited(grouped, &unlimited);
     (void)weir_filter(stream, any, NULL);
     (void)weir_filter_not(stream, any, NULL);
     (void)weir_map(stream, same, NULL, WEIR_STRING, WEIR_STRING);
@@ -737,6 +799,10 @@ static void add(Suite *suite)
     tcase_add_test(tests, window_has_negative_grace);
     tcase_add_test(tests, window_is_longer_than_time);
     tcase_add_test(tests, retention_is_less_than_size_and_grace);
+    tcase_add_test(tests, windows_that_leave_gaps_or_stand_still);
+    tcase_add_test(tests, record_in_too_many_windows);
+    tcase_add_test(tests, windows_are_null_or_without_their_size);
+    tcase_add_test(tests, unlimited_windows_start_before_time);
     tcase_add_test(tests, retention_without_windows);
     tcase_add_test(tests, merged_stream_is_of_another_builder);
     tcase_add_test(tests, joined_table_is_of_another_builder);

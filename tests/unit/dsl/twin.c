@@ -447,9 +447,26 @@ static struct weir_table *aggregate_windows(struct weir_windowed_stream *windowe
     }
 }
 
+static struct weir_windowed_stream *windowed_by(struct weir_grouped *grouped,
+                                                const struct ref_node *node)
+{
+    if (node->advance_ms == node->window_ms) {
+        return weir_windowed_by(grouped, (struct weir_tumbling){node->window_ms, node->grace_ms});
+    }
+    const struct weir_time_windows windows = {
+        WEIR_TIME_WINDOWS_INIT,
+        .size_ms = node->window_ms,
+        .advance_ms = node->advance_ms,
+        .grace_ms = node->grace_ms,
+    };
+    return weir_windowed_by_time(grouped, &windows);
+}
+
 static void add_aggregate(struct twin *twin, struct twin_stream *from)
 {
     static const int64_t sizes[] = {10, 50, 100};
+    static const int64_t divisors[] = {1, 1, 2,
+                                       3}; /* 3: windows that do not end where others begin */
     static const int64_t graces[] = {0, 20, 200};
     if (twin->table_count == TWIN_TABLES || twin->reference->store_count == REF_STORES) return;
     struct twin_operator *op = new_operator(twin);
@@ -458,6 +475,7 @@ static void add_aggregate(struct twin *twin, struct twin_stream *from)
     node.fold = (enum ref_fold)below(twin, 3);
     if (below(twin, 2) == 0) {
         node.window_ms = sizes[below(twin, 3)];
+        node.advance_ms = node.window_ms / divisors[below(twin, 4)];
         node.grace_ms = graces[below(twin, 3)];
     }
     struct weir_materialized options = random_options(twin, name, &node.is_cached);
@@ -477,9 +495,7 @@ static void add_aggregate(struct twin *twin, struct twin_stream *from)
     struct weir_table *table =
         node.window_ms == 0
             ? aggregate_by_key(grouped, node.fold, op, &options)
-            : aggregate_windows(
-                  weir_windowed_by(grouped, (struct weir_tumbling){node.window_ms, node.grace_ms}),
-                  node.fold, op, &options);
+            : aggregate_windows(windowed_by(grouped, &node), node.fold, op, &options);
     struct twin_table made = {
         .table = table,
         .node = ref_add(twin->reference, node, parent),

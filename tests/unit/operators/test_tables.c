@@ -73,6 +73,14 @@ static const struct weir_aggregate_config fold_config = {
     .value_serde = &weir_serde_int64,
 };
 
+static int fail_on_x(struct weir_call *call, const void *key, const void *value, void *aggregate)
+{
+    (void)key;
+    (void)aggregate;
+    bool is_x = weir_slice_equal(*(const struct weir_slice *)value, weir_text("x"));
+    return is_x ? weir_call_fail(call, "x") : 0;
+}
+
 /* An aggregate on the stand, before it is opened. */
 static void set_up(struct stand *stand, const struct weir_aggregate_config *config)
 {
@@ -352,6 +360,112 @@ START_TEST(window_at_the_end_of_time_saturates)
 }
 END_TEST
 
+static const struct weir_aggregate_config hopping_count = {
+    .kind = WEIR_AGGREGATE_COUNT,
+    .key_serde = &weir_serde_string,
+    .value_serde = &weir_serde_int64,
+    .window_size_ms = 10,
+    .window_advance_ms = 4,
+    .grace_ms = 3,
+};
+
+/* Each window from the first that still reaches the record, which is never before 0. */
+START_TEST(hopping_windows_overlap)
+{
+    struct stand stand;
+    set_up(&stand, &hopping_count);
+    stand_open(&stand, 1);
+    ck_ok(stand_feed(&stand, ROWS({"a", "x", 3}, {"a", "x", 9}, {"b", "x", 12})), NULL);
+    stand_expect(&stand, "[a 0..10]=1@3 [a 0..10]=2@9 [a 4..14]=1@9 [a 8..18]=1@9 "
+                         "[b 4..14]=1@12 [b 8..18]=1@12 [b 12..22]=1@12");
+    stand_close(&stand);
+}
+END_TEST
+
+/* A late record is dropped from the windows that are closed, and is in the others. */
+START_TEST(hopping_record_is_late_by_window)
+{
+    struct stand stand;
+    set_up(&stand, &hopping_count);
+    stand_open(&stand, 1);
+    ck_ok(stand_feed(&stand, ROWS({"b", "x", 17}, {"a", "x", 9})), NULL);
+    /* [0, 10) and [4, 14) end at or before 17 - 3. */
+    stand_expect(&stand, "[b 8..18]=1@17 [b 12..22]=1@17 [b 16..26]=1@17 [a 8..18]=1@9");
+    ck_assert_int_eq(stand.dropped[WEIR_DROP_LATE], 2);
+    stand_close(&stand);
+}
+END_TEST
+
+/* More changes than a piece takes: the batch goes in several. */
+START_TEST(hopping_batch_goes_in_pieces)
+{
+    struct stand stand;
+    struct weir_aggregate_config config = hopping_count;
+    config.window_size_ms = 5000;
+    config.window_advance_ms = 1;
+    set_up(&stand, &config);
+    stand.plan.child_count = 0;
+    stand_open(&stand, 1);
+    ck_ok(stand_feed(&stand, ROWS({"a", "x", 9000}, {"a", "x", 9000}, {"a", "x", 9001})), NULL);
+    uint8_t bytes[64];
+    stand_expect_stored(&stand, window_key("a", 9000, bytes), "3");
+    stand_expect_stored(&stand, window_key("a", 9001, bytes), "1");
+    stand_expect_stored(&stand, window_key("a", 4001, bytes), "2");
+    stand_close(&stand);
+}
+END_TEST
+
+START_TEST(hopping_windows_at_the_end_of_time_saturate)
+{
+    struct stand stand;
+    set_up(&stand, &hopping_count);
+    stand_open(&stand, 1);
+    ck_ok(stand_feed(&stand, ROWS({"a", "x", INT64_MAX}, {"a", "x", 0})), NULL);
+    stand_expect(&stand, "[a 9223372036854775800..9223372036854775807]=1@9223372036854775807 "
+                         "[a 9223372036854775804..9223372036854775807]=1@9223372036854775807");
+    ck_assert_int_eq(stand.dropped[WEIR_DROP_LATE], 1);
+    stand_close(&stand);
+}
+END_TEST
+
+/* A record that fails in one window does not reach those behind it. */
+START_TEST(failed_record_reaches_no_further_window)
+{
+    struct stand stand;
+    struct weir_aggregate_config config = hopping_count;
+    config.kind = WEIR_AGGREGATE_FOLD;
+    config.aggregate = fail_on_x;
+    set_up(&stand, &config);
+    stand.skips = true;
+    stand_open(&stand, 1);
+    ck_ok(stand_feed(&stand, ROWS({"a", "x", 9}, {"a", "y", 1})), NULL);
+    stand_expect(&stand, "[a 0..10]=0@1");
+    ck_assert_int_eq(stand.failed, 1);
+    stand_close(&stand);
+}
+END_TEST
+
+START_TEST(unlimited_window_has_no_end)
+{
+    struct stand stand;
+    struct weir_aggregate_config config = windowed_count;
+    config.window_size_ms = INT64_MAX;
+    config.window_advance_ms = INT64_MAX;
+    config.window_start_ms = 5;
+    config.grace_ms = 0;
+    set_up(&stand, &config);
+    stand.specs[0].retention_ms = INT64_MAX;
+    stand_open(&stand, 1);
+    ck_ok(
+        stand_feed(&stand, ROWS({"a", "x", 5}, {"a", "x", 4}, {"a", "x", 1000000}, {"a", "x", 6})),
+        NULL);
+    stand_expect(&stand, "[a 5..9223372036854775807]=1@5 [a 5..9223372036854775807]=2@1000000 "
+                         "[a 5..9223372036854775807]=3@1000000");
+    ck_assert_int_eq(stand.dropped[WEIR_DROP_LATE], 0); /* before the start is in no window */
+    stand_close(&stand);
+}
+END_TEST
+
 START_TEST(window_with_endless_grace_takes_everything)
 {
     struct stand stand;
@@ -525,6 +639,12 @@ static void add(Suite *suite)
     tcase_add_test(tests, windowed_aggregate_sees_null_values);
     tcase_add_test(tests, windowed_reduce_of_null_stays_empty);
     tcase_add_test(tests, window_at_the_end_of_time_saturates);
+    tcase_add_test(tests, hopping_windows_overlap);
+    tcase_add_test(tests, hopping_record_is_late_by_window);
+    tcase_add_test(tests, hopping_batch_goes_in_pieces);
+    tcase_add_test(tests, hopping_windows_at_the_end_of_time_saturate);
+    tcase_add_test(tests, failed_record_reaches_no_further_window);
+    tcase_add_test(tests, unlimited_window_has_no_end);
     tcase_add_test(tests, window_with_endless_grace_takes_everything);
     tcase_add_test(tests, cached_windows_forward_at_the_flush);
     tcase_add_test(tests, table_keeps_the_latest_by_offset);

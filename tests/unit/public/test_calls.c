@@ -478,6 +478,14 @@ static void on_windowed_by(void)
 {
     (void)weir_windowed_by(NULL, (struct weir_tumbling){1, 0});
 }
+static void on_windowed_by_time(void)
+{
+    (void)weir_windowed_by_time(NULL, NULL);
+}
+static void on_windowed_by_unlimited(void)
+{
+    (void)weir_windowed_by_unlimited(NULL, NULL);
+}
 static void on_windowed_count(void)
 {
     (void)weir_windowed_count(NULL, NULL);
@@ -552,6 +560,8 @@ static const struct {
     {"weir_reduce", on_reduce},
     {"weir_aggregate", on_aggregate},
     {"weir_windowed_by", on_windowed_by},
+    {"weir_windowed_by_time", on_windowed_by_time},
+    {"weir_windowed_by_unlimited", on_windowed_by_unlimited},
     {"weir_windowed_count", on_windowed_count},
     {"weir_windowed_reduce", on_windowed_reduce},
     {"weir_windowed_aggregate", on_windowed_aggregate},

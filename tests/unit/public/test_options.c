@@ -61,6 +61,32 @@ static int build(const void *options)
     return 0;
 }
 
+/* A windowed table: it is built if the windows are. */
+static int build_windows(bool is_time, const void *options)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    struct weir_grouped *grouped = weir_group_by_key(in);
+    struct weir_windowed_stream *windowed = is_time ? weir_windowed_by_time(grouped, options)
+                                                    : weir_windowed_by_unlimited(grouped, options);
+    weir_to(weir_to_stream(weir_windowed_count(windowed, NULL)), "out");
+    struct weir_topology *topology = weir_build(builder, &error);
+    weir_builder_free(builder);
+    if (topology == NULL) return error.code;
+    weir_topology_free(topology);
+    return 0;
+}
+
+static int time_windows(const void *options)
+{
+    return build_windows(true, options);
+}
+
+static int unlimited_windows(const void *options)
+{
+    return build_windows(false, options);
+}
+
 static int start_job(const void *options)
 {
     struct weir_topology *topology = count_keys(NULL);
@@ -103,6 +129,13 @@ struct kind {
         .unset = WEIR_INVALID_ARGUMENT, .unknown = WEIR_UNSUPPORTED_VERSION                        \
     }
 
+/* A mistake in a topology is said by weir_build, as all others are. */
+#define TOPOLOGY_KIND(type, init_text, oldest_size, call)                                          \
+    {                                                                                              \
+        .init = init_text, .size = sizeof(struct type), .oldest = oldest_size, .take = call,       \
+        .unset = WEIR_INVALID_TOPOLOGY, .unknown = WEIR_INVALID_TOPOLOGY                           \
+    }
+
 static const struct kind kinds[] = {
     KIND(weir_log_options, "WEIR_LOG_OPTIONS_INIT", sizeof(size_t), open_log),
     KIND(weir_listen_options, "WEIR_LISTEN_OPTIONS_INIT",
@@ -113,13 +146,11 @@ static const struct kind kinds[] = {
          offsetof(struct weir_streams_options, num_stream_threads), start_job),
     KIND(weir_streams_options, "WEIR_STREAMS_OPTIONS_INIT", sizeof(size_t), start_test_of_job),
     KIND(weir_test_options, "WEIR_TEST_OPTIONS_INIT", sizeof(size_t), start_test),
-    /* A mistake in a topology is said by weir_build, as all others are. */
-    {.init = "WEIR_MATERIALIZED_INIT",
-     .size = sizeof(struct weir_materialized),
-     .oldest = sizeof(size_t),
-     .take = build,
-     .unset = WEIR_INVALID_TOPOLOGY,
-     .unknown = WEIR_INVALID_TOPOLOGY},
+    TOPOLOGY_KIND(weir_materialized, "WEIR_MATERIALIZED_INIT", sizeof(size_t), build),
+    TOPOLOGY_KIND(weir_time_windows, "WEIR_TIME_WINDOWS_INIT",
+                  offsetof(struct weir_time_windows, advance_ms), time_windows),
+    TOPOLOGY_KIND(weir_unlimited_windows, "WEIR_UNLIMITED_WINDOWS_INIT", sizeof(size_t),
+                  unlimited_windows),
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -129,6 +160,7 @@ union options {
     size_t size;
     struct weir_listen_options listen;
     struct weir_streams_options streams;
+    struct weir_time_windows time_windows;
 };
 
 /* What a program sets in the first `size` bytes, behind which lies anything. */
@@ -139,6 +171,7 @@ static union options filled(const struct kind *kind, size_t size)
     memset(&options, 0, size);
     options.size = size;
     if (kind->take == listen_at) options.listen.address = "127.0.0.1:0";
+    if (kind->take == time_windows) options.time_windows.size_ms = 10;
     if (kind->take == start_job) options.streams.application_id = "app";
     return options;
 }
@@ -236,7 +269,7 @@ START_TEST(every_kind_of_options_is_in_the_table)
         }
         (void)fclose(header);
     }
-    ck_assert_uint_eq(found, 7);
+    ck_assert_uint_eq(found, KINDS - 1); /* the streams' options are taken by two calls */
 }
 END_TEST
 

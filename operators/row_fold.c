@@ -1,0 +1,122 @@
+/* One row's fold into an aggregate: count, reduce and aggregate, whatever the windows are. */
+#include "operators/row_fold.h"
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "operators/rows.h"
+
+/* The aggregate so far, of bytes that are the store's. */
+static int read_old(const struct weir_row_fold *fold, struct weir_slice old,
+                    const void **object_out)
+{
+    struct weir_node *node = fold->node;
+    const struct weir_aggregate_config *config = node->plan->config;
+    if (!fold->copies_bytes) {
+        return weir_rows_object(node, config->value_serde, false, old, object_out);
+    }
+    return weir_node_deserialize(node, config->value_serde, false, &old, 1, object_out);
+}
+
+static int fold_count(struct weir_row_fold *fold, struct weir_slice old)
+{
+    struct weir_node *node = fold->node;
+    struct weir_counted *made = &fold->counted;
+    if (fold->is_forwarded) made = weir_arena_alloc(weir_node_arena(node), sizeof *made);
+    if (made == NULL) return WEIR_NO_MEMORY;
+    uint64_t count = old.data != NULL && old.size == 8 ? weir_load_u64(old.data) : 0;
+    made->object = (int64_t)(count + 1);
+    weir_store_u64(made->bytes, count + 1);
+    fold->object = &made->object;
+    fold->bytes = weir_slice(made->bytes, sizeof made->bytes);
+    return 0;
+}
+
+static int fold_reduce(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
+                       struct weir_slice old)
+{
+    struct weir_node *node = fold->node;
+    const struct weir_aggregate_config *config = node->plan->config;
+    fold->object = batch->values[row]; /* the first value is the seed */
+    if (old.data != NULL) {
+        const void *aggregate;
+        int rc = read_old(fold, old, &aggregate);
+        if (rc < 0) return rc;
+        rc = config->reduce(&node->call, aggregate, batch->values[row], &fold->object);
+        if (rc < 0) return rc;
+        weir_object_check_row(&fold->check, batch->keys[row], batch->values[row]);
+        weir_object_check_also_row(&fold->check, aggregate);
+        rc = weir_object_check_value(&fold->check, fold->object);
+        if (rc < 0) return rc;
+    }
+    if (fold->object == NULL) return 0;
+    return weir_node_serialize(node, config->value_serde, false, fold->object, &fold->bytes);
+}
+
+/* The aggregate that the user's function changes: an object of this call's own, for the store keeps its
+ * bytes until it has succeeded. */
+static int own_aggregate(const struct weir_row_fold *fold, struct weir_slice old,
+                         void **aggregate_out)
+{
+    struct weir_node *node = fold->node;
+    const struct weir_aggregate_config *config = node->plan->config;
+    const void *stored = NULL;
+    if (old.data != NULL) {
+        int rc = read_old(fold, old, &stored);
+        if (rc < 0) return rc;
+        *aggregate_out = (void *)stored;
+        if (fold->makes_objects) return 0;
+    }
+    const size_t size = config->value_serde->object_size;
+    weir_assert_slow(size > 0);
+    void *aggregate = weir_arena_alloc_zero(weir_node_arena(node), size);
+    if (aggregate == NULL) return WEIR_NO_MEMORY;
+    *aggregate_out = aggregate;
+    if (stored != NULL) memcpy(aggregate, stored, size);
+    bool is_new = old.data == NULL && config->initialize != NULL;
+    return is_new ? config->initialize(&node->call, aggregate) : 0;
+}
+
+static int fold_aggregate(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
+                          struct weir_slice old)
+{
+    struct weir_node *node = fold->node;
+    const struct weir_aggregate_config *config = node->plan->config;
+    void *aggregate;
+    int rc = own_aggregate(fold, old, &aggregate);
+    if (rc < 0) return rc;
+    rc = config->aggregate(&node->call, batch->keys[row], batch->values[row], aggregate);
+    if (rc < 0 || rc == WEIR_DELETE) return rc < 0 ? rc : 0;
+    fold->object = aggregate;
+    return weir_node_serialize(node, config->value_serde, false, aggregate, &fold->bytes);
+}
+
+void weir_row_fold_init(struct weir_row_fold *fold, struct weir_node *node, bool is_forwarded)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    *fold = (struct weir_row_fold){
+        .node = node,
+        .is_forwarded = is_forwarded,
+        .copies_bytes = weir_serde_copies_bytes(config->value_serde),
+        .makes_objects = weir_serde_makes_objects(config->value_serde),
+    };
+    weir_object_check_init(&fold->check, node);
+    weir_object_check_also(&fold->check, config->value_serde, "the aggregate");
+    node->call.context = config->context;
+}
+
+int weir_fold_row(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
+                  struct weir_slice old)
+{
+    const struct weir_aggregate_config *config = fold->node->plan->config;
+    fold->object = NULL;
+    fold->bytes = weir_null();
+    switch (config->kind) {
+    case WEIR_AGGREGATE_COUNT:
+        return fold_count(fold, old);
+    case WEIR_AGGREGATE_REDUCE:
+        return fold_reduce(fold, batch, row, old);
+    case WEIR_AGGREGATE_FOLD:
+        return fold_aggregate(fold, batch, row, old);
+    }
+    return WEIR_INVALID_ARGUMENT;
+}

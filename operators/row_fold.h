@@ -1,0 +1,35 @@
+#ifndef WEIR_OPERATORS_ROW_FOLD_H
+#define WEIR_OPERATORS_ROW_FOLD_H
+
+#include "operators/objects.h"
+#include "operators/operators.h"
+
+/**
+ * What the operators that keep aggregates share (aggregate.c, session.c, sliding.c): how a row changes
+ * one. The node's config is a struct weir_aggregate_config.
+ */
+struct weir_counted {
+    int64_t object;
+    uint8_t bytes[8];
+};
+
+/** What a row makes of an aggregate: the new value as object and bytes (both null: deleted). */
+struct weir_row_fold {
+    struct weir_node *node;
+    const void *object;
+    struct weir_slice bytes;
+    bool is_forwarded; /* the object is read after the next row's fold */
+    bool copies_bytes; /* of the store's serde: see operators/objects.h */
+    bool makes_objects;
+    struct weir_counted counted;    /* a count that is not */
+    struct weir_object_check check; /* of a reducer's result */
+};
+
+/** For one batch; the node's call has the context of the user's functions from then on. */
+void weir_row_fold_init(struct weir_row_fold *fold, struct weir_node *node, bool is_forwarded);
+/** Fold the row (node->call has it) into the aggregate whose bytes are `old`, null where there is none;
+ * `old` is the store's and stays as it is. A negative code fails the row. */
+int weir_fold_row(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
+                  struct weir_slice old);
+
+#endif
