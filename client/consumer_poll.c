@@ -76,10 +76,14 @@ static int report(struct weir_consumer *consumer, struct weir_consumer_partition
 static int give(struct weir_consumer *consumer, bool is_waiting, size_t *count_out,
                 struct weir_error *error)
 {
+    const struct weir_consumer_event empty = {.type = WEIR_CONSUMER_EMPTY};
+    bool is_new = false; /* nothing of what is held has been given */
     for (;;) {
         if (consumer->held.partition != NULL) {
             int rc = weir_consumer_decode(consumer, count_out, error);
             if (rc == 0) return 0;
+            if (rc > 0 && is_new) weir_consumer_note(consumer->held.partition, empty);
+            is_new = false;
             weir_consumer_let_go(consumer); /* after damage the others have their turn */
             ask(consumer, is_waiting);
             if (rc < 0) return rc;
@@ -89,6 +93,7 @@ static int give(struct weir_consumer *consumer, bool is_waiting, size_t *count_o
         if (partition == NULL) return WEIR_END;
         if (!partition->turn.has_failed) {
             weir_consumer_hold(consumer, partition);
+            is_new = true;
             continue;
         }
         int rc = report(consumer, partition, error);

@@ -98,6 +98,10 @@ void weir_consumer_step(struct weir_consumer_turn *turn, const struct weir_consu
         weir_assert(turn->state == WEIR_CONSUMER_READY);
         move(turn, WEIR_CONSUMER_IDLE);
         break;
+    case WEIR_CONSUMER_EMPTY:
+        weir_assert(!turn->has_failed);
+        turn->asked_round = 0;
+        break;
     case WEIR_CONSUMER_REPORTED:
         weir_assert(turn->has_failed);
         turn->has_failed = false;

@@ -20,8 +20,8 @@
  *
  * A fetch either answers at once or, when all partitions are at their end and the user waits, stays
  * with the log until something comes (`is_long`); such a one is called back when the user waits no
- * more. A poll that does not wait asks each partition once. An error is the user's to see before
- * the partition is asked again.
+ * more. A poll that does not wait asks each partition once, and again where all that came had no records (emptied by
+ * compaction, aborted): more may lie behind it. An error is the user's to see before the partition is asked again.
  */
 enum weir_consumer_state {
     WEIR_CONSUMER_IDLE,
@@ -44,6 +44,7 @@ enum weir_consumer_event_type {
     WEIR_CONSUMER_USED_UP,  /* its last records are with the user, in `round` */
     WEIR_CONSUMER_ANSWERED, /* with batches if `has_batches`, or `rc` */
     WEIR_CONSUMER_TAKEN,    /* its batches are being handed out */
+    WEIR_CONSUMER_EMPTY,    /* and there are no records in them */
     WEIR_CONSUMER_REPORTED, /* its error has been */
     WEIR_CONSUMER_RECALL,   /* nobody waits any more */
     WEIR_CONSUMER_STOP,     /* nothing of it is wanted */

@@ -77,6 +77,10 @@ static enum stand stand_of(const struct weir_consumer_turn *turn)
     {                                                                                              \
         .type = WEIR_CONSUMER_STOP                                                                 \
     }
+#define EMPTY                                                                                      \
+    {                                                                                              \
+        .type = WEIR_CONSUMER_EMPTY                                                                \
+    }
 #define SOUGHT                                                                                     \
     {                                                                                              \
         .type = WEIR_CONSUMER_SOUGHT                                                               \
@@ -140,6 +144,8 @@ static const struct row {
     {LONG, STOP, "cancel wait", CANCELED},
     {CANCELED, STOP, "wait", CANCELED},
     {READY, STOP, "release", IDLE},
+    {IDLE, EMPTY, "", IDLE},
+    {SHORT, EMPTY, "", SHORT},
     {IDLE, SOUGHT, "", IDLE},
 };
 
@@ -167,20 +173,23 @@ START_TEST(each_event_in_each_state)
         ck_assert_msg(stand_of(&turn) == rows[i].to, "row %zu: %s, not %s", i,
                       names[stand_of(&turn)], names[rows[i].to]);
         ck_assert_uint_eq(turn.asked_round, update.sends ? rows[i].event.round
-                                            : rows[i].event.type == WEIR_CONSUMER_SOUGHT ? 0
-                                                                                         : 3);
+                                            : rows[i].event.type == WEIR_CONSUMER_SOUGHT ||
+                                                    rows[i].event.type == WEIR_CONSUMER_EMPTY
+                                                ? 0
+                                                : 3);
     }
 }
 END_TEST
 
-/* Read from elsewhere it is asked in the same poll once more. */
+/* Read from elsewhere it is asked in the same poll once more; so it is where what came had no records. */
 START_TEST(a_partition_that_was_sought_is_asked_again)
 {
+    static const struct weir_consumer_event again[] = {SOUGHT, EMPTY};
     struct weir_consumer_turn turn = stands[IDLE];
     struct weir_consumer_update update;
     weir_consumer_step(&turn, &(struct weir_consumer_event)LOOK(3), &update);
     ck_assert(!update.sends);
-    weir_consumer_step(&turn, &(struct weir_consumer_event)SOUGHT, &update);
+    weir_consumer_step(&turn, &again[_i], &update);
     weir_consumer_step(&turn, &(struct weir_consumer_event)LOOK(3), &update);
     ck_assert(update.sends && !update.is_long);
 }
@@ -247,7 +256,7 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("consumer step");
     tcase_add_test(tests, each_event_in_each_state);
-    tcase_add_test(tests, a_partition_that_was_sought_is_asked_again);
+    tcase_add_loop_test(tests, a_partition_that_was_sought_is_asked_again, 0, 2);
     tcase_add_test(tests, records_and_errors_are_something_to_give);
     ADD_BROKEN(tests, a_wrong_event_ends_the_program, wrong);
     ADD_BROKEN(tests, a_broken_field_ends_the_program, broken);
