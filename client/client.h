@@ -87,6 +87,11 @@ static inline void weir_log_init_transactions(struct weir_log *log,
 {
     log->ops->init_transactions(log->impl, request);
 }
+static inline void weir_log_add_partitions(struct weir_log *log,
+                                           struct weir_add_partitions_request *request)
+{
+    log->ops->add_partitions(log->impl, request);
+}
 static inline void weir_log_end_transaction(struct weir_log *log,
                                             struct weir_end_transaction_request *request)
 {

@@ -38,6 +38,7 @@
  *   topic, list_topics     records of __cluster_metadata       CreateTopics, Metadata, DescribeConfigs, ...
  *   init_producer          a block of ids                      InitProducerId
  *   init_transactions, end_transaction                         InitProducerId, EndTxn
+ *   add_partitions         all of them at once                 AddPartitionsToTxn, AddOffsetsToTxn
  *   describe_transaction, list_transactions, describe_producers   DescribeTransactions, ListTransactions, ...
  *   write_marker           at the partition                    WriteTxnMarkers
  *   commit_offsets, committed                                  OffsetCommit, OffsetFetch
@@ -80,6 +81,7 @@ struct weir_log_ops {
     void (*init_producer)(void *impl, struct weir_init_producer_request *request);
     /** Transactions: wire/request/transaction_requests.h says what they ask, and their errors. */
     void (*init_transactions)(void *impl, struct weir_init_transactions_request *request);
+    void (*add_partitions)(void *impl, struct weir_add_partitions_request *request);
     void (*end_transaction)(void *impl, struct weir_end_transaction_request *request);
     void (*describe_transaction)(void *impl, struct weir_describe_transaction_request *request);
     void (*list_transactions)(void *impl, struct weir_list_transactions_request *request);

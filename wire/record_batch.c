@@ -144,6 +144,20 @@ void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms)
     weir_store_u32(batch + CRC_AT, crc_of(batch, size));
 }
 
+void weir_batch_set_producer(uint8_t *batch, size_t size,
+                             const struct weir_batch_producer *producer)
+{
+    weir_assert(size >= WEIR_BATCH_HEADER_SIZE);
+    uint16_t attributes = weir_load_u16(batch + ATTRIBUTES_AT);
+    attributes &= (uint16_t)~WEIR_BATCH_TRANSACTIONAL;
+    if (producer->is_transactional) attributes |= WEIR_BATCH_TRANSACTIONAL;
+    weir_store_u16(batch + ATTRIBUTES_AT, attributes);
+    weir_store_u64(batch + PRODUCER_ID_AT, (uint64_t)producer->id);
+    weir_store_u16(batch + PRODUCER_EPOCH_AT, (uint16_t)producer->epoch);
+    weir_store_u32(batch + BASE_SEQUENCE_AT, (uint32_t)producer->base_sequence);
+    weir_store_u32(batch + CRC_AT, crc_of(batch, size));
+}
+
 void weir_batch_set_max_timestamp(uint8_t *batch, size_t size, int64_t max_timestamp_ms)
 {
     weir_assert(size >= WEIR_BATCH_HEADER_SIZE);
@@ -151,7 +165,7 @@ void weir_batch_set_max_timestamp(uint8_t *batch, size_t size, int64_t max_times
     weir_store_u32(batch + CRC_AT, crc_of(batch, size));
 }
 
-void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *header)
+void weir_batch_store_header_without_crc(uint8_t *batch, const struct weir_batch_header *header)
 {
     weir_assert(header->length >= LENGTH_MIN);
     weir_assert(header->record_count >= 0 && header->last_offset_delta >= 0);
@@ -167,6 +181,11 @@ void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *hea
     weir_store_u16(batch + PRODUCER_EPOCH_AT, (uint16_t)header->producer_epoch);
     weir_store_u32(batch + BASE_SEQUENCE_AT, (uint32_t)header->base_sequence);
     weir_store_u32(batch + RECORD_COUNT_AT, (uint32_t)header->record_count);
+}
+
+void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *header)
+{
+    weir_batch_store_header_without_crc(batch, header);
     weir_store_u32(batch + CRC_AT, crc_of(batch, weir_batch_size(header)));
 }
 

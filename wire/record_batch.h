@@ -148,6 +148,15 @@ void weir_batch_store_given_up(uint8_t batch[WEIR_BATCH_HEADER_SIZE], int64_t ba
 void weir_batch_assign(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /** LogAppendTime: set the bit and the maximum, recompute the crc. Readers then use the maximum. */
 void weir_batch_set_append_time(uint8_t *batch, size_t size, int64_t now_ms);
+/** Whose a batch is, where that is known only when it is sent; recompute the crc. */
+struct weir_batch_producer {
+    int64_t id;
+    int16_t epoch;
+    int32_t base_sequence;
+    bool is_transactional;
+};
+void weir_batch_set_producer(uint8_t *batch, size_t size,
+                             const struct weir_batch_producer *producer);
 
 /**
  * Everything a broker asks of a produced batch (Kafka protocol guide, Produce), its base offset
@@ -209,6 +218,7 @@ struct weir_batch_finish {
     int32_t base_sequence;
     bool is_transactional;
     bool is_control;
+    bool leaves_crc; /* weir_batch_set_producer is called before anybody sees it */
 };
 #define WEIR_BATCH_FINISH_NONE                                                                     \
     ((struct weir_batch_finish){.leader_epoch = -1,                                                \

@@ -196,7 +196,11 @@ int weir_batch_builder_finish(struct weir_batch_builder *builder,
         .base_sequence = finish->base_sequence,
         .record_count = builder->record_count,
     };
-    weir_batch_store_header(batch->data, &header);
+    if (finish->leaves_crc) {
+        weir_batch_store_header_without_crc(batch->data, &header);
+    } else {
+        weir_batch_store_header(batch->data, &header);
+    }
     *batch_out = weir_buffer_slice(batch);
     return 0;
 }

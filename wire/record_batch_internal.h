@@ -115,6 +115,8 @@ static inline int weir_record_read_headers(const uint8_t *at, const uint8_t *end
 
 /** Write `header` in front of the records that are there, magic and crc computed. */
 void weir_batch_store_header(uint8_t *batch, const struct weir_batch_header *header);
+/** The same, and whoever fills in the rest computes the crc. */
+void weir_batch_store_header_without_crc(uint8_t *batch, const struct weir_batch_header *header);
 /** Set the header's largest timestamp and compute the crc anew. */
 void weir_batch_set_max_timestamp(uint8_t *batch, size_t size, int64_t max_timestamp_ms);
 /** The records of one whole batch in plain form: a view of it, or of `plain` when it is compressed.

@@ -198,7 +198,13 @@ static void answer(struct weir_live_transaction *live, int rc)
 {
     struct weir_transaction_request *asker = live->asker;
     live->asker = NULL;
-    if (asker != NULL) weir_request_reply(&asker->request, rc);
+    while (asker != NULL) {
+        struct weir_transaction_request *next = asker->next;
+        if (next != NULL && rc < 0) next->request.error = asker->request.error;
+        asker->next = NULL;
+        weir_request_reply(&asker->request, rc);
+        asker = next;
+    }
 }
 
 /* Nothing has happened. What nobody waits for is tried again. */
@@ -490,17 +496,18 @@ static struct weir_transaction_request *take_first(struct weir_live_transaction 
     return request;
 }
 
-static bool may_begin(const struct weir_live_transaction *live)
+static bool may_begin(const struct weir_live_transaction *live,
+                      const struct weir_transaction_request *request)
 {
-    return live->phase == WEIR_LIVE_IDLE ||
-           (live->phase == WEIR_LIVE_MARKING && live->asker == NULL);
+    if (live->phase == WEIR_LIVE_IDLE) return true;
+    return live->phase == WEIR_LIVE_MARKING && live->asker == NULL && !request->waits_for_end;
 }
 
 /* Whoever is the last to leave goes on with those in line, as far as nothing holds them up. Then it may be gone. */
 static void leave(struct weir_live_transaction *live, bool was_running)
 {
     if (was_running) return;
-    while (may_begin(live) && live->first != NULL) {
+    while (live->first != NULL && may_begin(live, live->first)) {
         struct weir_request *request = &take_first(live)->request;
         request->stage(live->home->partition, request);
     }
@@ -509,10 +516,9 @@ static void leave(struct weir_live_transaction *live, bool was_running)
 }
 
 /* As a partition that is added; groups that are being moved are asked about again. */
-static int find_offsets(struct weir_live_transaction *live, struct weir_txn_event *event,
-                        struct weir_transaction_request *request)
+static int find_offsets_partition(struct weir_live_transaction *live, struct weir_slice group,
+                                  struct weir_transaction_request *request)
 {
-    const struct weir_add_offsets_request *asked = (const struct weir_add_offsets_request *)request;
     const struct weir_group_settle *groups = live->home->coordinator->groups;
     if (!weir_group_settle_is_done(groups)) {
         return weir_error_set(
@@ -521,7 +527,17 @@ static int find_offsets(struct weir_live_transaction *live, struct weir_txn_even
     }
     live->offsets_partition = (struct weir_topic_partition){
         weir_text(WEIR_CONSUMER_OFFSETS_TOPIC),
-        weir_group_partition(asked->group, atomic_load(&groups->partition_count))};
+        weir_group_partition(group, atomic_load(&groups->partition_count))};
+    return 0;
+}
+
+/* A request of that kind, which names nothing else. */
+static int find_offsets(struct weir_live_transaction *live, struct weir_txn_event *event,
+                        struct weir_transaction_request *request)
+{
+    const struct weir_add_offsets_request *asked = (const struct weir_add_offsets_request *)request;
+    int rc = find_offsets_partition(live, asked->group, request);
+    if (rc < 0) return rc;
     live->offsets = (struct weir_add_partitions_request){
         .base = {.producer_id = request->producer_id,
                  .producer_epoch = request->producer_epoch,
@@ -531,6 +547,42 @@ static int find_offsets(struct weir_live_transaction *live, struct weir_txn_even
     };
     event->add = &live->offsets;
     return 0;
+}
+
+/* An add of partitions may name a group beside them. */
+static int take_group(struct weir_live_transaction *live, struct weir_txn_event *event,
+                      struct weir_transaction_request *request)
+{
+    struct weir_add_partitions_request *add = event->add;
+    if (add == NULL) return find_offsets(live, event, request);
+    if (weir_slice_is_null(add->group)) return 0;
+    int rc = find_offsets_partition(live, add->group, request);
+    if (rc == 0) add->offsets = &live->offsets_partition;
+    return rc;
+}
+
+static bool is_added_with(const struct weir_transaction_request *request,
+                          const struct weir_transaction_request *other)
+{
+    if (!request->is_add || !other->is_add) return false;
+    return request->producer_id == other->producer_id &&
+           request->producer_epoch == other->producer_epoch &&
+           request->is_version_2 == other->is_version_2 &&
+           weir_slice_is_null(((const struct weir_add_partitions_request *)other)->group);
+}
+
+/* A producer that begins to write to many partitions at once asks for each: those that wait in line are added
+ * with the first of them, in one record. */
+static void add_those_in_line(struct weir_live_transaction *live,
+                              struct weir_transaction_request *request)
+{
+    struct weir_transaction_request *last = request;
+    request->next = NULL;
+    while (live->first != NULL && is_added_with(request, live->first)) {
+        last->next = take_first(live);
+        last = last->next;
+        last->next = NULL;
+    }
 }
 
 static size_t size_of(const struct weir_txn_event *event, struct weir_slice id)
@@ -588,16 +640,15 @@ void weir_live_transaction_ask(struct weir_transaction_partition *home,
         weir_request_reply(&request->request, rc);
         return;
     }
-    if (!may_begin(live)) {
+    if (!may_begin(live, request)) {
         wait_in_line(live, request);
         return;
     }
     bool was_running = enter(live);
-    if (asked.type == WEIR_TXN_ADD_PARTITIONS && asked.add == NULL) {
-        rc = find_offsets(live, &asked, request);
-    }
+    if (asked.type == WEIR_TXN_ADD_PARTITIONS) rc = take_group(live, &asked, request);
     if (rc == 0) rc = check_room(live, &asked, error);
     if (rc == 0) {
+        add_those_in_line(live, request);
         begin(live, &asked, request);
     } else {
         weir_request_reply(&request->request, rc);

@@ -72,6 +72,11 @@ static void init_transactions(void *impl, struct weir_init_transactions_request 
     weir_broker_init_transactions(weir_embedded_broker(impl), request);
 }
 
+static void add_partitions(void *impl, struct weir_add_partitions_request *request)
+{
+    weir_broker_add_partitions(weir_embedded_broker(impl), request);
+}
+
 static void end_transaction(void *impl, struct weir_end_transaction_request *request)
 {
     weir_broker_end_transaction(weir_embedded_broker(impl), request);
@@ -175,6 +180,7 @@ const struct weir_log_ops weir_embedded_ops = {
     .topic_defaults = topic_defaults,
     .init_producer = init_producer,
     .init_transactions = init_transactions,
+    .add_partitions = add_partitions,
     .end_transaction = end_transaction,
     .describe_transaction = describe_transaction,
     .list_transactions = list_transactions,

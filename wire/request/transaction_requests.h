@@ -32,8 +32,12 @@ struct weir_transaction_request {
     int64_t producer_id;
     int16_t producer_epoch;
     bool is_version_2; /* of transactions */
+    /* Within the process: while the transaction before is still being ended it waits for that, instead of
+     * WEIR_CONCURRENT_TRANSACTIONS. */
+    bool waits_for_end;
     /* of the coordinator, while it has it */
-    struct weir_transaction_request *next;
+    bool is_add; /* of partitions, not a question about them */
+    struct weir_transaction_request *next; /* in line; of one that is under way: added with it */
 };
 
 /**
@@ -58,8 +62,11 @@ struct weir_add_partitions_request {
     struct weir_transaction_request base;
     const struct weir_topic_partition *partitions;
     size_t partition_count;
+    struct weir_slice group; /* and the partition that has this group's offsets; null: none */
     bool is_verify;
     int *rcs; /* given, by partition, where the answer is 0; NULL: one rc for all */
+    /* of the coordinator: the partition of `group`; NULL: none */
+    const struct weir_topic_partition *offsets;
 };
 
 /** The partition of `__consumer_offsets` that has this group's offsets, as one that the transaction writes to. */

@@ -17,6 +17,12 @@ int weir_txn_compare_partitions(const struct weir_topic_partition *left,
 /** Is it among these, which are in order? */
 bool weir_txn_has_partition(const struct weir_txn *txn, const struct weir_topic_partition *which);
 /** In order and each once, in place; how many are left. */
+/** What is added in the same step (of the same producer); NULL: nothing more. */
+static inline const struct weir_add_partitions_request *
+weir_txn_added_with(const struct weir_add_partitions_request *add)
+{
+    return (const struct weir_add_partitions_request *)add->base.next;
+}
 size_t weir_txn_sort_partitions(struct weir_topic_partition *partitions, size_t count);
 /** Those of the transaction and these, in the arena; what they point to is borrowed. `txn` NULL: these alone.
  * WEIR_NO_MEMORY, WEIR_LIMIT. */

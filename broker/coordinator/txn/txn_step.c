@@ -21,11 +21,14 @@ static size_t count_missing(const struct weir_txn *txn,
                             const struct weir_add_partitions_request *add)
 {
     size_t missing = 0;
-    for (size_t i = 0; i < add->partition_count; i++) {
-        bool is_in = weir_txn_has_partition(txn, &add->partitions[i]);
-        if (add->rcs != NULL)
-            add->rcs[i] = is_in || !add->is_verify ? 0 : WEIR_TRANSACTION_ABORTABLE;
-        missing += !is_in;
+    for (; add != NULL; add = weir_txn_added_with(add)) {
+        for (size_t i = 0; i < add->partition_count; i++) {
+            bool is_in = weir_txn_has_partition(txn, &add->partitions[i]);
+            if (add->rcs != NULL)
+                add->rcs[i] = is_in || !add->is_verify ? 0 : WEIR_TRANSACTION_ABORTABLE;
+            missing += !is_in;
+        }
+        if (add->offsets != NULL) missing += !weir_txn_has_partition(txn, add->offsets);
     }
     return missing;
 }

@@ -68,6 +68,7 @@ GROUP_OPERATION(describe_group)
 GROUP_OPERATION(delete_group)
 GROUP_OPERATION(delete_offsets)
 GROUP_OPERATION(init_transactions)
+GROUP_OPERATION(add_partitions)
 GROUP_OPERATION(end_transaction)
 GROUP_OPERATION(describe_transaction)
 
@@ -112,6 +113,7 @@ static const struct weir_log_ops memory_ops = {
     .topic_defaults = topic_defaults,
     .init_producer = init_producer,
     .init_transactions = init_transactions,
+    .add_partitions = add_partitions,
     .end_transaction = end_transaction,
     .describe_transaction = describe_transaction,
     .list_transactions = list_transactions,

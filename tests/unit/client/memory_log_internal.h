@@ -132,6 +132,7 @@ int memory_check_commit(struct memory_log *memory, const struct weir_commit_requ
 /* ---- memory_transactions.c ------------------------------------------------------------------- */
 
 void memory_handle_init_transactions(struct memory_log *memory, struct weir_request *asked);
+void memory_handle_add_partitions(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_end_transaction(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_describe_transaction(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_list_transactions(struct memory_log *memory, struct weir_request *asked);

@@ -37,6 +37,18 @@ void memory_handle_init_transactions(struct memory_log *memory, struct weir_requ
     memory_reply(memory, MEMORY_INIT_TRANSACTIONS, asked, rc);
 }
 
+/* Whatever is written to within it. */
+void memory_handle_add_partitions(struct memory_log *memory, struct weir_request *asked)
+{
+    struct weir_add_partitions_request *request = (struct weir_add_partitions_request *)asked;
+    int rc = memory_fault_of(memory, MEMORY_ADD);
+    if (rc == 0) {
+        rc = memory_enter_transaction(memory, request->base.producer_id,
+                                      request->base.producer_epoch);
+    }
+    memory_reply(memory, MEMORY_ADD, asked, rc);
+}
+
 void memory_handle_end_transaction(struct memory_log *memory, struct weir_request *asked)
 {
     struct weir_end_transaction_request *request = (struct weir_end_transaction_request *)asked;
