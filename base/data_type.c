@@ -11,7 +11,7 @@
 
 const char weir_data_type_right[] =
     "text, i8 to i64, u8 to u64, f32, f64 (with le behind: little-endian), windowed[TYPE], "
-    "windowed-changelog[TYPE] or struct[NAME:TYPE,...]";
+    "windowed-changelog[TYPE], session[TYPE] or struct[NAME:TYPE,...]";
 
 static const struct {
     const char *name;
@@ -35,6 +35,7 @@ static const struct {
     {"slice", WEIR_DATA_SLICE, 0, true, false},
     {"windowed", WEIR_DATA_WINDOWED, 0, false, true},
     {"windowed-changelog", WEIR_DATA_WINDOWED, 4, false, true},
+    {"session", WEIR_DATA_SESSION, 0, false, true},
 };
 
 /* ---- texts ----------------------------------------------------------------------------------- */
@@ -210,6 +211,11 @@ static int parse_plain(struct weir_slice text, struct weir_arena *arena,
     return rc;
 }
 
+static bool is_windowed(const struct weir_data_type *type)
+{
+    return type->kind == WEIR_DATA_WINDOWED || type->kind == WEIR_DATA_SESSION;
+}
+
 /* Behind `windowed[`: the type of the key, and the bracket. */
 static int parse_key(struct weir_slice rest, struct weir_arena *arena, struct weir_data_type *type,
                      struct weir_error *error)
@@ -219,7 +225,7 @@ static int parse_key(struct weir_slice rest, struct weir_arena *arena, struct we
         return malformed(rest, "windowed[TYPE] ends with a bracket", error);
     }
     int rc = parse_plain(weir_slice(rest.data, rest.size - 1), arena, &key, error);
-    if (rc == WEIR_NOT_FOUND || (rc == 0 && key.kind == WEIR_DATA_WINDOWED)) {
+    if (rc == WEIR_NOT_FOUND || (rc == 0 && is_windowed(&key))) {
         return malformed(rest, "a windowed key is of text, numbers or a struct", error);
     }
     if (rc < 0 || arena == NULL) return rc;
@@ -242,7 +248,8 @@ int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
                               (int)WEIR_DATA_TYPE_TEXT_MAX);
     }
     if ((rc = check_printable(text, error)) < 0) return rc;
-    if (take_word(&rest, "windowed[") || take_word(&rest, "windowed-changelog[")) {
+    if (take_word(&rest, "windowed[") || take_word(&rest, "windowed-changelog[") ||
+        take_word(&rest, "session[")) {
         rc = parse_simple(weir_slice(text.data, text.size - rest.size - 1), false, &type);
         if (rc == 0) rc = parse_key(rest, arena, &type, error);
     } else {

@@ -20,6 +20,7 @@
  *                       another struct[...]; behind T, @N says that the field came with version N
  *     windowed[T]       a windowed key: the key, then the window's start; windowed-changelog[T]: as it is in a
  *                       changelog, with a sequence number of four zero bytes behind. Without [T] the key is text
+ *     session[T]        a session's key: the key, then the session's end and start, in a changelog too
  */
 enum weir_data_kind {
     WEIR_DATA_SIGNED,
@@ -30,6 +31,7 @@ enum weir_data_kind {
     WEIR_DATA_SLICE,
     WEIR_DATA_STRUCT,
     WEIR_DATA_WINDOWED,
+    WEIR_DATA_SESSION,
 };
 
 /** As long as such a text may be, and as deep as structs may lie in one another. */

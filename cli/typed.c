@@ -88,6 +88,7 @@ static void print_number(const struct weir_data_type *type, const uint8_t *bytes
     case WEIR_DATA_SLICE:
     case WEIR_DATA_STRUCT:
     case WEIR_DATA_WINDOWED:
+    case WEIR_DATA_SESSION:
         weir_assert(false && "a number");
     }
 }
@@ -227,6 +228,28 @@ static bool print_windowed(const struct weir_data_type *type, struct weir_slice 
     return true;
 }
 
+static bool print_session(const struct weir_data_type *type, struct weir_slice bytes, bool is_json,
+                          struct weir_buffer *to)
+{
+    static const struct weir_data_type time_type = {.kind = WEIR_DATA_SIGNED,
+                                                    .width = WINDOW_START_SIZE};
+    static const struct weir_data_type text_type = {.kind = WEIR_DATA_TEXT};
+    const struct weir_data_type *key_type = type->field_count > 0 ? type->fields : &text_type;
+    if (bytes.size < 2 * WINDOW_START_SIZE) return false;
+    struct weir_slice key = weir_slice(bytes.data, bytes.size - 2 * WINDOW_START_SIZE);
+    int64_t end_ms = (int64_t)load(&time_type, bytes.data + key.size);
+    int64_t start_ms = (int64_t)load(&time_type, bytes.data + key.size + WINDOW_START_SIZE);
+    if (start_ms < 0 || end_ms < start_ms) return false;
+    if (is_json) append_text(to, "{\"key\":");
+    if (!print_value(key_type, key, is_json, to)) return false;
+    if (!is_json) return print_start(start_ms, to) && print_start(end_ms, to);
+    char text[96];
+    (void)snprintf(text, sizeof text, ",\"start_ms\":%" PRId64 ",\"end_ms\":%" PRId64 "}", start_ms,
+                   end_ms);
+    append_text(to, text);
+    return true;
+}
+
 /* ---- any of them ----------------------------------------------------------------------------- */
 
 /* What is appended before the bytes prove not to fit is the caller's to take back. */
@@ -238,6 +261,8 @@ static bool print_value(const struct weir_data_type *type, struct weir_slice byt
         return print_struct(type, bytes, to);
     case WEIR_DATA_WINDOWED:
         return print_windowed(type, bytes, is_json, to);
+    case WEIR_DATA_SESSION:
+        return print_session(type, bytes, is_json, to);
     case WEIR_DATA_TEXT:
         if (is_json) {
             print_json_text(bytes, to);

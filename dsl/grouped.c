@@ -51,12 +51,18 @@ struct aggregate {
 };
 
 static int check_aggregate(struct weir_builder *builder, const char *name,
-                           const struct aggregate *aggregate)
+                           const struct aggregate *aggregate, bool is_session)
 {
+    const bool needs_merge = is_session && aggregate->config.kind == WEIR_AGGREGATE_FOLD;
     if (!aggregate->has_function) {
         return weir_builder_fail(builder, name, "the %s is NULL: pass a function",
                                  aggregate->config.kind == WEIR_AGGREGATE_REDUCE ? "reducer"
                                                                                  : "aggregator");
+    }
+    if (needs_merge && aggregate->config.merge == NULL) {
+        return weir_builder_fail(builder, name,
+                                 "sessions become one, and there is no merger: pass one to "
+                                 "weir_windowed_aggregate_merging");
     }
     if (aggregate->config.key_serde == NULL) {
         return weir_builder_fail(builder, name,
@@ -89,6 +95,7 @@ static int check_new_store(struct weir_builder *builder, const char *node, const
 
 static struct weir_table *add_aggregate(const struct weir_stream *stream, const char *name,
                                         const struct aggregate *aggregate,
+                                        const struct weir_operator_ops *ops,
                                         const struct weir_logical_store *described)
 {
     struct weir_builder *builder = stream->builder;
@@ -98,8 +105,8 @@ static struct weir_table *add_aggregate(const struct weir_stream *stream, const 
     int32_t parent = partitioned_node(stream, builder->stores[store]);
     if (parent < 0) return table;
     struct weir_logical_node *node =
-        weir_builder_add(builder, WEIR_LOGICAL_AGGREGATE, name, &weir_aggregate_ops,
-                         &aggregate->config, sizeof aggregate->config, parent);
+        weir_builder_add(builder, WEIR_LOGICAL_AGGREGATE, name, ops, &aggregate->config,
+                         sizeof aggregate->config, parent);
     if (node == NULL || weir_builder_set_stores(builder, node, &store, 1) < 0) return table;
     node->key_serde = described->key_serde;
     node->value_serde = described->value_serde;
@@ -108,6 +115,20 @@ static struct weir_table *add_aggregate(const struct weir_stream *stream, const 
     table->key_serde = node->key_serde;
     table->value_serde = node->value_serde;
     return table;
+}
+
+static const struct weir_operator_ops *window_ops(const struct weir_logical_window *window)
+{
+    switch (window->kind) {
+    case WEIR_WINDOW_NONE:
+    case WEIR_WINDOW_UNLIMITED:
+        return &weir_aggregate_ops;
+    case WEIR_WINDOW_TIME:
+        return window->advance_ms < window->size_ms ? &weir_hopping_ops : &weir_aggregate_ops;
+    case WEIR_WINDOW_SESSION:
+        return &weir_session_ops;
+    }
+    return &weir_aggregate_ops;
 }
 
 static struct weir_table *aggregate_stream(const struct weir_stream *stream,
@@ -128,18 +149,23 @@ static struct weir_table *aggregate_stream(const struct weir_stream *stream,
     aggregate->config.window_size_ms = window.size_ms;
     aggregate->config.window_advance_ms = window.advance_ms;
     aggregate->config.window_start_ms = window.start_ms;
+    aggregate->config.session_gap_ms = window.gap_ms;
     aggregate->config.grace_ms = window.grace_ms;
-    rc = check_aggregate(builder, name, aggregate);
+    aggregate->config.retention_ms =
+        read.retention_ms > 0 ? read.retention_ms : weir_window_retention(&window);
+    rc = check_aggregate(builder, name, aggregate, window.kind == WEIR_WINDOW_SESSION);
     if (rc == 0) rc = check_new_store(builder, name, store_name);
     if (rc < 0) return weir_table_dead(builder);
     struct weir_logical_store store = weir_materialized_store(&read, store_name, window);
     store.key_serde = stream->key_serde;
-    if (window.kind != WEIR_WINDOW_NONE) {
+    if (window.kind == WEIR_WINDOW_SESSION) {
+        store.key_serde = weir_session_serde_make(&builder->arena, stream->key_serde);
+    } else if (window.kind != WEIR_WINDOW_NONE) {
         store.key_serde =
             weir_windowed_serde_make(&builder->arena, stream->key_serde, window.size_ms);
     }
     store.value_serde = aggregate->config.value_serde;
-    return add_aggregate(stream, name, aggregate, &store);
+    return add_aggregate(stream, name, aggregate, window_ops(&window), &store);
 }
 
 static struct weir_table *count(const struct weir_stream *stream, struct weir_logical_window window,
@@ -178,13 +204,14 @@ static struct weir_table *reduce(const struct weir_stream *stream,
 
 static struct weir_table *fold(const struct weir_stream *stream, struct weir_logical_window window,
                                weir_initialize_fn initialize, weir_aggregate_fn function,
-                               void *context, const struct weir_serde *value,
+                               weir_merge_fn merge, void *context, const struct weir_serde *value,
                                const struct weir_materialized *materialized)
 {
     struct aggregate aggregate = {
         .config = {.kind = WEIR_AGGREGATE_FOLD,
                    .initialize = initialize,
                    .aggregate = function,
+                   .merge = merge,
                    .context = context,
                    .value_serde = value},
         .call = "weir_aggregate",
@@ -217,7 +244,8 @@ struct weir_table *weir_aggregate(struct weir_grouped *grouped, weir_initialize_
                                   const struct weir_materialized *materialized)
 {
     if (!weir_grouped_is_given(grouped, "weir_aggregate")) return NULL;
-    return fold(&grouped->stream, no_window, initialize, aggregate, context, value, materialized);
+    return fold(&grouped->stream, no_window, initialize, aggregate, NULL, context, value,
+                materialized);
 }
 
 struct weir_table *weir_windowed_count(struct weir_windowed_stream *windowed,
@@ -242,6 +270,17 @@ struct weir_table *weir_windowed_aggregate(struct weir_windowed_stream *windowed
                                            const struct weir_materialized *materialized)
 {
     if (!is_windowed(windowed, "weir_windowed_aggregate")) return NULL;
-    return fold(&windowed->stream, windowed->window, initialize, aggregate, context, value,
+    return fold(&windowed->stream, windowed->window, initialize, aggregate, NULL, context, value,
+                materialized);
+}
+
+struct weir_table *weir_windowed_aggregate_merging(struct weir_windowed_stream *windowed,
+                                                   weir_initialize_fn initialize,
+                                                   weir_aggregate_fn aggregate, weir_merge_fn merge,
+                                                   void *context, const struct weir_serde *value,
+                                                   const struct weir_materialized *materialized)
+{
+    if (!is_windowed(windowed, "weir_windowed_aggregate_merging")) return NULL;
+    return fold(&windowed->stream, windowed->window, initialize, aggregate, merge, context, value,
                 materialized);
 }

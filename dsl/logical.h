@@ -76,11 +76,13 @@ enum weir_logical_window_kind {
     WEIR_WINDOW_NONE,
     WEIR_WINDOW_TIME,
     WEIR_WINDOW_UNLIMITED,
+    WEIR_WINDOW_SESSION,
 };
 struct weir_logical_window {
     enum weir_logical_window_kind kind;
     int64_t size_ms;    /* of all that are of one size: INT64_MAX where they have no end */
     int64_t advance_ms; /* time */
+    int64_t gap_ms;     /* session */
     int64_t grace_ms;
     int64_t start_ms; /* unlimited */
 };
@@ -203,6 +205,8 @@ struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
 
 /* ---- windows.c ------------------------------------------------------------------------------- */
 
+/** The keys of its rows. */
+const struct weir_key_schema *weir_window_key_schema(const struct weir_logical_window *window);
 /** How long its rows are kept where nothing else is asked for: as long as a record may change one. */
 int64_t weir_window_retention(const struct weir_logical_window *window);
 
@@ -232,6 +236,12 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
 
 /* ---- windowed_serde.c ------------------------------------------------------------------------ */
 
+/** A serde of sessions' keys in `arena`, or NULL. */
+const struct weir_serde *weir_session_serde_make(struct weir_arena *arena,
+                                                 const struct weir_serde *key);
+/** How many bytes its times take, behind the key's; 0: it is not windowed. */
+uint32_t weir_serde_times_size(const struct weir_serde *serde);
+bool weir_serde_is_session(const struct weir_serde *serde);
 /** A serde of windowed keys in `arena`, or NULL. */
 const struct weir_serde *weir_windowed_serde_make(struct weir_arena *arena,
                                                   const struct weir_serde *key, int64_t size_ms);

@@ -278,9 +278,8 @@ static void lower_node(struct lowering *lowering, const struct weir_logical_node
         .layouts = layouts_of(lowering->builder, node),
     };
     /* A repartition goes by the whole key, as it does in Kafka Streams. */
-    if (node->ops->kind == WEIR_PLAN_SINK && node->repartition == NULL &&
-        weir_serde_is_windowed(node->key_serde)) {
-        plan->unhashed_key_suffix = weir_key_schema_window.times_size;
+    if (node->ops->kind == WEIR_PLAN_SINK && node->repartition == NULL) {
+        plan->unhashed_key_suffix = weir_serde_times_size(node->key_serde);
     }
     if (plan->kind == WEIR_PLAN_OPERATOR) plan->topic = -1;
     note_formats(lowering, plan);

@@ -65,6 +65,7 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
                 window.kind != WEIR_WINDOW_NONE); /* weir_materialized_read */
     int64_t retention_ms = materialized->retention_ms;
     if (retention_ms == 0) retention_ms = weir_window_retention(&window);
+    if (window.kind == WEIR_WINDOW_SESSION && retention_ms == 0) retention_ms = 1;
     return (struct weir_logical_store){
         .name = materialized->name != NULL ? materialized->name : auto_name,
         .spec =
@@ -72,9 +73,10 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
                 .kind = materialized->store,
                 .is_cached = materialized->cache != WEIR_CACHE_OFF,
                 .is_logged = !materialized->is_logging_disabled,
-                .is_timestamped = true,
-                .schema = window.kind != WEIR_WINDOW_NONE ? &weir_key_schema_window
-                                                          : &weir_key_schema_plain,
+                .is_timestamped = window.kind != WEIR_WINDOW_SESSION,
+                .schema = weir_window_key_schema(&window),
+                .keeps_old =
+                    window.kind == WEIR_WINDOW_SESSION, /* what came and went is not told */
                 .retention_ms = retention_ms,
                 .window_size_ms = window.size_ms,
             },

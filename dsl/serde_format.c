@@ -90,7 +90,9 @@ const char *weir_serde_format(struct weir_arena *arena, const struct weir_serde 
     struct text text = {.size = 0};
     if (serde == NULL) return NULL;
     if (weir_serde_is_windowed(serde)) {
-        add(&text, is_changelog ? "windowed-changelog[" : "windowed[");
+        add(&text, weir_serde_is_session(serde) ? "session["
+                   : is_changelog               ? "windowed-changelog["
+                                                : "windowed[");
         add_plain(&text, weir_windowed_serde_key(serde));
         add(&text, "]");
     } else {

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/options.h"
 #include "dsl/logical.h"
+#include "runtime/state/key_schema.h"
 
 /* ---- what all of them share ------------------------------------------------------------------ */
 
@@ -57,8 +58,24 @@ int64_t weir_window_retention(const struct weir_logical_window *window)
         return window->size_ms + window->grace_ms;
     case WEIR_WINDOW_UNLIMITED:
         return INT64_MAX;
+    case WEIR_WINDOW_SESSION:
+        return window->gap_ms + window->grace_ms;
     }
     return 0;
+}
+
+const struct weir_key_schema *weir_window_key_schema(const struct weir_logical_window *window)
+{
+    switch (window->kind) {
+    case WEIR_WINDOW_NONE:
+        return &weir_key_schema_plain;
+    case WEIR_WINDOW_TIME:
+    case WEIR_WINDOW_UNLIMITED:
+        return &weir_key_schema_window;
+    case WEIR_WINDOW_SESSION:
+        return &weir_key_schema_session;
+    }
+    return &weir_key_schema_plain;
 }
 
 /* ---- time windows ---------------------------------------------------------------------------- */
@@ -154,5 +171,41 @@ weir_windowed_by_unlimited(struct weir_grouped *grouped,
         .start_ms = rc == 0 ? read.start_ms : 0,
     };
     if (rc < 0) windowed->stream.node = -1;
+    return windowed;
+}
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+static int check_session(struct weir_builder *builder, const char *call,
+                         const struct weir_session_windows *windows)
+{
+    if (windows->gap_ms < 0) {
+        return weir_builder_fail(builder, call, "the sessions' gap is %lld ms: at least 0",
+                                 (long long)windows->gap_ms);
+    }
+    int rc = check_grace(builder, call, windows->grace_ms);
+    return rc < 0 ? rc : check_span(builder, call, "gap", windows->gap_ms, windows->grace_ms);
+}
+
+struct weir_windowed_stream *weir_windowed_by_session(struct weir_grouped *grouped,
+                                                      const struct weir_session_windows *windows)
+{
+    static const char call[] = "weir_windowed_by_session";
+    if (!weir_grouped_is_given(grouped, call)) return NULL;
+    struct weir_builder *builder = grouped->stream.builder;
+    struct weir_windowed_stream *windowed = windowed_new(grouped);
+    if (windowed == NULL || !weir_stream_is_live(&grouped->stream)) return windowed;
+    struct weir_session_windows read;
+    int rc = take_options(builder, call, &read, sizeof read, windows, "WEIR_SESSION_WINDOWS_INIT");
+    if (rc == 0) rc = check_session(builder, call, &read);
+    if (rc < 0) {
+        windowed->stream.node = -1;
+        return windowed;
+    }
+    windowed->window = (struct weir_logical_window){
+        .kind = WEIR_WINDOW_SESSION,
+        .gap_ms = read.gap_ms,
+        .grace_ms = read.grace_ms,
+    };
     return windowed;
 }

@@ -330,16 +330,23 @@ static int flush(struct weir_node *node)
     return weir_table_rows_flush(node, &table);
 }
 
+#define TRAITS(makes_rows_)                                                                        \
+    {                                                                                              \
+        .is_value_changing = true, .makes_rows = (makes_rows_), .store_use = WEIR_CHANGES_STORES,  \
+        .fills_table = true, .forwards_on_flush = true, .meets_by_key = true                       \
+    }
+
 const struct weir_operator_ops weir_aggregate_ops = {
     .name = "aggregate",
-    .traits =
-        {
-            .is_value_changing = true,
-            .store_use = WEIR_CHANGES_STORES,
-            .fills_table = true,
-            .forwards_on_flush = true,
-            .meets_by_key = true,
-        },
+    .traits = TRAITS(false),
+    .open = open_windows,
+    .process = process,
+    .flush = flush,
+};
+
+const struct weir_operator_ops weir_hopping_ops = {
+    .name = "aggregate",
+    .traits = TRAITS(true),
     .open = open_windows,
     .process = process,
     .flush = flush,

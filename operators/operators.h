@@ -74,15 +74,22 @@ struct weir_aggregate_config {
     weir_initialize_fn initialize;
     weir_aggregate_fn aggregate;
     weir_reduce_fn reduce;
+    weir_merge_fn merge; /* sessions that become one */
     void *context;
     const struct weir_serde *key_serde;   /* of the incoming keys */
     const struct weir_serde *value_serde; /* of the aggregate */
     int64_t window_size_ms;    /* 0: not windowed; INT64_MAX: one window from its start on */
     int64_t window_advance_ms; /* 0: the size */
     int64_t window_start_ms;   /* of the one without an end */
+    int64_t session_gap_ms;    /* sessions: no window size */
     int64_t grace_ms;
+    int64_t retention_ms; /* sessions: how far behind the observed time rows are found */
 };
 extern const struct weir_operator_ops weir_aggregate_ops;
+/** The same where a row is in several windows. */
+extern const struct weir_operator_ops weir_hopping_ops;
+/** The same over sessions; store 0 has their keys. */
+extern const struct weir_operator_ops weir_session_ops;
 
 /** A table over a topic: store 0, if there is one, holds the latest value per key. */
 struct weir_table_config {

@@ -120,3 +120,83 @@ int weir_fold_row(struct weir_row_fold *fold, const struct weir_batch *batch, ui
     }
     return WEIR_INVALID_ARGUMENT;
 }
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+static int merge_counts(struct weir_row_fold *fold, const struct weir_slice *olds, size_t count)
+{
+    uint8_t bytes[8];
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (olds[i].size == sizeof bytes) sum += weir_load_u64(olds[i].data);
+    }
+    weir_store_u64(bytes, sum);
+    return fold_count(fold, weir_slice(bytes, sizeof bytes));
+}
+
+static int reduce_two(struct weir_row_fold *fold, const void *aggregate, const void *value,
+                      const void **aggregate_out)
+{
+    const struct weir_aggregate_config *config = fold->node->plan->config;
+    *aggregate_out = value; /* the first is the seed */
+    if (aggregate == NULL) return 0;
+    int rc = config->reduce(&fold->node->call, aggregate, value, aggregate_out);
+    if (rc < 0) return rc;
+    weir_object_check_row(&fold->check, NULL, value);
+    weir_object_check_also_row(&fold->check, aggregate);
+    return weir_object_check_value(&fold->check, *aggregate_out);
+}
+
+static int merge_reduced(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
+                         const struct weir_slice *olds, size_t count)
+{
+    const struct weir_aggregate_config *config = fold->node->plan->config;
+    const void *aggregate = NULL;
+    int rc = 0;
+    for (size_t i = 0; i < count && rc >= 0; i++) {
+        const void *other;
+        rc = read_old(fold, olds[i], &other);
+        if (rc >= 0) rc = reduce_two(fold, aggregate, other, &aggregate);
+    }
+    if (rc >= 0) rc = reduce_two(fold, aggregate, batch->values[row], &fold->object);
+    if (rc < 0 || fold->object == NULL) return rc < 0 ? rc : 0;
+    return weir_node_serialize(fold->node, config->value_serde, false, fold->object, &fold->bytes);
+}
+
+static int merge_aggregates(struct weir_row_fold *fold, const struct weir_batch *batch,
+                            uint32_t row, const struct weir_slice *olds, size_t count)
+{
+    struct weir_node *node = fold->node;
+    const struct weir_aggregate_config *config = node->plan->config;
+    void *aggregate;
+    int rc = own_aggregate(fold, weir_null(), &aggregate);
+    for (size_t i = 0; i < count && rc >= 0; i++) {
+        const void *other;
+        rc = read_old(fold, olds[i], &other);
+        if (rc >= 0) rc = config->merge(&node->call, batch->keys[row], other, aggregate);
+        if (rc == WEIR_DELETE) memset(aggregate, 0, config->value_serde->object_size);
+    }
+    if (rc >= 0) {
+        rc = config->aggregate(&node->call, batch->keys[row], batch->values[row], aggregate);
+    }
+    if (rc < 0 || rc == WEIR_DELETE) return rc < 0 ? rc : 0;
+    fold->object = aggregate;
+    return weir_node_serialize(node, config->value_serde, false, aggregate, &fold->bytes);
+}
+
+int weir_fold_merged(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
+                     const struct weir_slice *olds, size_t count)
+{
+    const struct weir_aggregate_config *config = fold->node->plan->config;
+    fold->object = NULL;
+    fold->bytes = weir_null();
+    switch (config->kind) {
+    case WEIR_AGGREGATE_COUNT:
+        return merge_counts(fold, olds, count);
+    case WEIR_AGGREGATE_REDUCE:
+        return merge_reduced(fold, batch, row, olds, count);
+    case WEIR_AGGREGATE_FOLD:
+        return merge_aggregates(fold, batch, row, olds, count);
+    }
+    return WEIR_INVALID_ARGUMENT;
+}

@@ -32,4 +32,11 @@ void weir_row_fold_init(struct weir_row_fold *fold, struct weir_node *node, bool
 int weir_fold_row(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
                   struct weir_slice old);
 
+/**
+ * The same for a session that takes up others: their aggregates, `count` of them in order of time, are
+ * merged, and the row is folded into what comes out. None: the first of its session.
+ */
+int weir_fold_merged(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
+                     const struct weir_slice *olds, size_t count);
+
 #endif

@@ -30,18 +30,28 @@ static int init_columns(struct columns *columns, struct weir_arena *arena)
     return weir_arena_failed(arena) ? WEIR_NO_MEMORY : 0;
 }
 
+static bool came_and_went(const struct weir_store *store, const struct weir_store_entry *entry)
+{
+    return weir_store_spec(store)->keeps_old && entry->value == NULL && entry->old_value == NULL;
+}
+
 /* The next entries that are to be forwarded; none at the end. The batch before is through by then. */
 static void fill_columns(struct columns *columns, struct weir_store *store, size_t *at)
 {
+    const bool is_session = weir_store_spec(store)->schema == &weir_key_schema_session;
     struct weir_store_entry *entry;
     columns->count = 0;
     while (columns->count < FLUSH_ROWS_MAX &&
            (entry = weir_store_next_unforwarded(store, at)) != NULL) {
+        /* It came and went since the last flush: nobody below has heard of it. */
+        if (came_and_went(store, entry)) continue;
         const size_t row = columns->count++;
         columns->keys[row] = entry->key;
         columns->values[row] = weir_slice(entry->value, entry->value_size);
         columns->olds[row] = weir_slice(entry->old_value, entry->old_size);
-        columns->timestamps[row] = entry->timestamp_ms;
+        columns->timestamps[row] = is_session
+                                       ? weir_key_schema_time(&weir_key_schema_session, entry->key)
+                                       : entry->timestamp_ms;
     }
 }
 
@@ -58,11 +68,23 @@ static const void **read_objects(struct weir_node *node, const struct weir_serde
     return objects;
 }
 
+struct weir_windowed_key weir_windowed_key_of(const struct weir_key_schema *schema,
+                                              struct weir_slice key, int64_t window_size_ms)
+{
+    const int64_t time_ms = weir_key_schema_time(schema, key);
+    if (schema == &weir_key_schema_session) {
+        return (struct weir_windowed_key){.start_ms = weir_session_key_start(key),
+                                          .end_ms = time_ms};
+    }
+    return (struct weir_windowed_key){.start_ms = time_ms,
+                                      .end_ms = weir_window_end(time_ms, window_size_ms)};
+}
+
 /* The inner serde's keys, each in a windowed one. */
 static const void **read_windowed_keys(struct weir_node *node, const struct weir_table_rows *table,
                                        const struct columns *columns, int *rc)
 {
-    weir_assert(table->window_size_ms > 0);
+    const struct weir_key_schema *schema = weir_store_spec_schema(weir_store_spec(node->stores[0]));
     struct weir_arena *arena = weir_node_arena(node);
     struct weir_slice *inner = weir_arena_array(arena, columns->count, sizeof *inner);
     struct weir_windowed_key *windowed = weir_arena_array(arena, columns->count, sizeof *windowed);
@@ -70,9 +92,8 @@ static const void **read_windowed_keys(struct weir_node *node, const struct weir
     if (*rc < 0) return NULL;
     for (size_t i = 0; i < columns->count; i++) {
         const struct weir_slice key = columns->keys[i];
-        inner[i] = weir_key_schema_record_key(&weir_key_schema_window, key);
-        windowed[i].start_ms = weir_key_schema_time(&weir_key_schema_window, key);
-        windowed[i].end_ms = weir_window_end(windowed[i].start_ms, table->window_size_ms);
+        inner[i] = weir_key_schema_record_key(schema, key);
+        windowed[i] = weir_windowed_key_of(schema, key, table->window_size_ms);
     }
     const void **keys = read_objects(node, table->key_serde, true, inner, columns->count, rc);
     for (size_t i = 0; *rc >= 0 && i < columns->count; i++) {
@@ -88,7 +109,9 @@ static int forward_columns(struct weir_node *node, const struct weir_table_rows 
     const struct weir_serde *serde = table->value_serde;
     const size_t count = columns->count;
     int rc = 0;
-    const void **keys = table->window_size_ms > 0
+    const bool is_windowed =
+        weir_key_schema_has_time(weir_store_spec_schema(weir_store_spec(node->stores[0])));
+    const void **keys = is_windowed
                             ? read_windowed_keys(node, table, columns, &rc)
                             : read_objects(node, table->key_serde, true, columns->keys, count, &rc);
     const void **values = read_objects(node, serde, false, columns->values, count, &rc);

@@ -109,6 +109,9 @@ typedef int (*weir_initialize_fn)(struct weir_call *call, void *aggregate);
 /** Change the aggregate in place; return WEIR_DELETE to remove the key from the table. */
 typedef int (*weir_aggregate_fn)(struct weir_call *call, const void *key, const void *value,
                                  void *aggregate);
+/** Take `other` into the aggregate, in place; return WEIR_DELETE to leave it zeroed. */
+typedef int (*weir_merge_fn)(struct weir_call *call, const void *key, const void *other,
+                             void *aggregate);
 typedef int (*weir_reduce_fn)(struct weir_call *call, const void *aggregate, const void *value,
                               const void **aggregate_out);
 /** `table_value` is NULL only in a left join. */
@@ -228,7 +231,18 @@ WEIR_API struct weir_windowed_stream *
 weir_windowed_by_unlimited(struct weir_grouped *grouped,
                            const struct weir_unlimited_windows *windows);
 
-/** The key object of a windowed table: the key, and [start, end). */
+/** A key's records that are no further apart than the gap, however many: [first, last], both inclusive.
+ * One that grows, or joins others, is given on as a deletion of what was, and the new one. */
+struct weir_session_windows {
+    WEIR_SIZE(struct weir_session_windows);
+    int64_t gap_ms; /* of inactivity */
+    int64_t grace_ms;
+};
+#define WEIR_SESSION_WINDOWS_INIT .size = sizeof(struct weir_session_windows)
+WEIR_API struct weir_windowed_stream *
+weir_windowed_by_session(struct weir_grouped *grouped, const struct weir_session_windows *windows);
+
+/** The key object of a windowed table: the key, and [start, end); of a session [start, end]. */
 struct weir_windowed_key {
     const void *key;
     int64_t start_ms;
@@ -244,6 +258,15 @@ WEIR_API struct weir_table *weir_windowed_aggregate(struct weir_windowed_stream 
                                                     weir_aggregate_fn aggregate, void *context,
                                                     const struct weir_serde *value,
                                                     const struct weir_materialized *materialized);
+/** The same with what makes one of two aggregates: sessions need it. */
+WEIR_API struct weir_table *
+weir_windowed_aggregate_merging(struct weir_windowed_stream *windowed,
+                                weir_initialize_fn initialize, weir_aggregate_fn aggregate,
+                                weir_merge_fn merge, void *context, const struct weir_serde *value,
+                                const struct weir_materialized *materialized);
+/** The bytes of a session's key in a topic: the key's, then end_ms and start_ms as 8 bytes each. */
+WEIR_API const struct weir_serde *weir_session_serde(struct weir_builder *builder,
+                                                     const struct weir_serde *key);
 /** The bytes of a windowed key in a topic: the key's, then start_ms as 8 bytes. For readers. */
 WEIR_API const struct weir_serde *
 weir_windowed_serde(struct weir_builder *builder, const struct weir_serde *key, int64_t size_ms);

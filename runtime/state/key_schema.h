@@ -16,9 +16,7 @@
  *     history   record key · valid to · valid from over by `valid to` (of a versioned store; its latest
  *               value is a row of a plain one, and is never over)
  *
- * The first two are here; a session store is one more constant:
- *
- *     {.name = "session", .times_size = 16, .time_from_end = 16}
+ * The first three are here.
  *
  * One of the times, *the* time of a key, decides in which segment of time the row lies and when it is
  * over. All that differs is in these fields, at fixed distances from the key's end, so that who has many
@@ -37,6 +35,7 @@ struct weir_key_schema {
 
 extern const struct weir_key_schema weir_key_schema_plain;
 extern const struct weir_key_schema weir_key_schema_window;
+extern const struct weir_key_schema weir_key_schema_session;
 
 /** One time at least, whole ones, and the one that decides among them. */
 void weir_key_schema_check(const struct weir_key_schema *schema);
@@ -79,6 +78,25 @@ static inline void weir_window_key_write(uint8_t *to, struct weir_slice record_k
 static inline size_t weir_window_key_size(struct weir_slice record_key)
 {
     return record_key.size + weir_key_schema_window.times_size;
+}
+
+/** Write the key of a session into `to`: weir_session_key_size bytes. */
+static inline void weir_session_key_write(uint8_t *to, struct weir_slice record_key,
+                                          int64_t start_ms, int64_t end_ms)
+{
+    weir_copy(to, record_key.data, record_key.size);
+    weir_store_u64(to + record_key.size, (uint64_t)end_ms);
+    weir_store_u64(to + record_key.size + sizeof(int64_t), (uint64_t)start_ms);
+}
+static inline size_t weir_session_key_size(struct weir_slice record_key)
+{
+    return record_key.size + weir_key_schema_session.times_size;
+}
+/** Of a key that fits. Its end is the time that decides. */
+static inline int64_t weir_session_key_start(struct weir_slice key)
+{
+    weir_assert(key.size >= weir_key_schema_session.times_size);
+    return (int64_t)weir_load_u64(key.data + key.size - sizeof(int64_t));
 }
 
 /** Where a window ends, exclusive; one at the end of time has no end after it. */

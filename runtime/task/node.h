@@ -86,6 +86,8 @@ int weir_node_forward_to(struct weir_node *node, size_t child, const struct weir
 /** The batch's arena: reset after the batch has gone through the sub-topology. */
 struct weir_arena *weir_node_arena(struct weir_node *node);
 struct weir_scope *weir_node_scope(struct weir_node *node);
+/** Of the task: for what a node keeps from batch to batch, and frees in its close. */
+struct weir_budget *weir_node_budget(struct weir_node *node);
 /** Fill `node->call` with a row's timestamp, headers and source. Inline: it runs per record. */
 static inline void weir_node_call_row(struct weir_node *node, const struct weir_batch *batch,
                                       uint32_t row)

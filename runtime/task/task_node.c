@@ -63,6 +63,11 @@ struct weir_scope *weir_node_scope(struct weir_node *node)
     return &node->task->scope;
 }
 
+struct weir_budget *weir_node_budget(struct weir_node *node)
+{
+    return node->task->options.budget;
+}
+
 /* ---- failures and drops ---------------------------------------------------------------------- */
 
 int weir_node_record_failed(struct weir_node *node, const struct weir_batch *batch, uint32_t row,

@@ -229,6 +229,22 @@ static int on_aggregate(struct weir_call *call, const void *key, const void *val
     return 0;
 }
 
+static int on_merge(struct weir_call *call, const void *key, const void *other, void *aggregate)
+{
+    const struct use *use = call->context;
+    struct weir_slice key_text, old, value, text;
+    const void *object;
+    (void)object_to_text(call, use->key, key, &key_text);
+    (void)object_to_text(call, use->value_out, aggregate, &old);
+    (void)object_to_text(call, use->value_out, other, &value);
+    if (!fold_apply(&use->second, call, key_text, value, old, &text)) return failed(call);
+    if (!object_from_text(call, use->value_out, text, &object)) return failed(call);
+    if (object == NULL) return WEIR_DELETE;
+    bool is_number = use->value_out.letter == 'L';
+    memcpy(aggregate, object, is_number ? sizeof(int64_t) : sizeof(struct weir_slice));
+    return 0;
+}
+
 static int on_reduce(struct weir_call *call, const void *aggregate, const void *value,
                      const void **aggregate_out)
 {
@@ -324,7 +340,7 @@ static void need_function(struct graph *graph, const struct function *function,
 static const struct weir_materialized *materialized(struct graph *graph, const struct line *line,
                                                     struct weir_materialized *to)
 {
-    static const char *const others[] = {"versioned", "merge"};
+    static const char *const others[] = {"versioned"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (line_option(line, others[i]) != NULL) graph_miss(graph, others[i]);
     }
@@ -513,18 +529,22 @@ static void declare_window(struct graph *graph, const struct line *line)
     const char *kind = line_word(line, 3);
     const int64_t size_ms = line_word(line, 4) != NULL ? atoll(line_word(line, 4)) : 0;
     bool is_time = strcmp(kind, "time") == 0, is_unlimited = strcmp(kind, "unlimited") == 0;
-    if (!is_time && !is_unlimited) graph_miss(graph, kind);
+    bool is_session = strcmp(kind, "session") == 0;
+    if (!is_time && !is_unlimited && !is_session) graph_miss(graph, kind);
     if (line_option(line, "emit") != NULL) graph_miss(graph, "emission on close");
     if (from == NULL || graph->missing[0] != '\0') return;
     const struct weir_time_windows time = {WEIR_TIME_WINDOWS_INIT, .size_ms = size_ms,
                                            .advance_ms = number_option(line, "advance"),
                                            .grace_ms = number_option(line, "grace")};
     const struct weir_unlimited_windows unlimited = {WEIR_UNLIMITED_WINDOWS_INIT, size_ms};
+    const struct weir_session_windows session = {WEIR_SESSION_WINDOWS_INIT, .gap_ms = size_ms,
+                                                 .grace_ms = number_option(line, "grace")};
     struct thing thing = *from;
     thing.kind = THING_WINDOWED;
-    thing.key.window_ms = is_time ? size_ms : INT64_MAX;
-    thing.handle = is_time ? weir_windowed_by_time(from->handle, &time)
-                           : weir_windowed_by_unlimited(from->handle, &unlimited);
+    thing.key.window_ms = is_time ? size_ms : is_session ? SESSION : INT64_MAX;
+    thing.handle = is_time      ? weir_windowed_by_time(from->handle, &time)
+                   : is_session ? weir_windowed_by_session(from->handle, &session)
+                                : weir_windowed_by_unlimited(from->handle, &unlimited);
     add_thing(graph, line_word(line, 1), thing);
 }
 
@@ -585,6 +605,9 @@ static void declare_aggregate(struct graph *graph, const struct line *line)
     need_function(graph, &use->function, function_is_fold);
     struct thing thing = *from;
     thing.kind = THING_TABLE;
+    const char *merge = line_option(line, "merge");
+    if (merge != NULL && !function_parse(merge, &use->second)) graph_miss(graph, "a function");
+    if (merge != NULL) need_function(graph, &use->second, function_is_fold);
     use->init = line_word(line, 3);
     use->value_out = thing.value = type_of(line_word(line, 5));
     if (use->init != NULL && strcmp(use->init, "~") == 0)
@@ -594,7 +617,8 @@ static void declare_aggregate(struct graph *graph, const struct line *line)
     thing.handle =
         from->kind == THING_GROUP
             ? (void *)weir_aggregate(from->handle, on_initialize, on_aggregate, use, value, with)
-            : weir_windowed_aggregate(from->handle, on_initialize, on_aggregate, use, value, with);
+            : weir_windowed_aggregate_merging(from->handle, on_initialize, on_aggregate, on_merge,
+                                              use, value, with);
     add_thing(graph, line_word(line, 1), thing);
 }
 

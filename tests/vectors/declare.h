@@ -5,7 +5,8 @@
 #include "tests/vectors/functions.h"
 
 /** What a key or a value is: 'S' text, 'L' integer, 'Q' a text whose serde fails on some; a window of
- * `window_ms` around it, or 0. */
+ * `window_ms` around it, or 0; or a session (SESSION). */
+enum { SESSION = -1 };
 struct type {
     char letter;
     int64_t window_ms;
@@ -42,7 +43,7 @@ struct graph;
 /** One user function of the graph, with the types that it works on. */
 struct use {
     struct function function;
-    struct function second; /* map: the value's */
+    struct function second; /* map: the value's; aggregate: the merger */
     const char *init;       /* aggregate: the text it begins with */
     struct type key, value, other, key_out, value_out;
     /* processors */

@@ -628,6 +628,55 @@ START_TEST(unlimited_windows_start_before_time)
 }
 END_TEST
 
+static void sessions_are_refused(struct weir_session_windows windows, const char *why)
+{
+    struct weir_builder *builder = weir_builder_new();
+    (void)weir_windowed_by_session(weir_group_by_key(strings(builder)), &windows);
+    expect(builder, why);
+}
+
+START_TEST(sessions_of_negative_times)
+{
+    sessions_are_refused((struct weir_session_windows){WEIR_SESSION_WINDOWS_INIT, .gap_ms = -1},
+                         "weir_windowed_by_session: the sessions' gap is -1 ms: at least 0");
+    sessions_are_refused(
+        (struct weir_session_windows){WEIR_SESSION_WINDOWS_INIT, .gap_ms = 5, .grace_ms = -1},
+        "weir_windowed_by_session: the window's grace is -1 ms: at least 0");
+    sessions_are_refused(
+        (struct weir_session_windows){WEIR_SESSION_WINDOWS_INIT, .gap_ms = INT64_MAX,
+                                      .grace_ms = 1},
+        "weir_windowed_by_session: the window's gap and grace, 9223372036854775807 and 1 ms, are "
+        "longer than time: choose less");
+}
+END_TEST
+
+START_TEST(sessions_without_a_merger)
+{
+    struct weir_builder *builder = weir_builder_new();
+    const struct weir_session_windows windows = {WEIR_SESSION_WINDOWS_INIT, .gap_ms = 5};
+    struct weir_windowed_stream *windowed =
+        weir_windowed_by_session(weir_group_by_key(strings(builder)), &windows);
+    (void)weir_windowed_aggregate(windowed, NULL, keep, NULL, WEIR_INT64, NULL);
+    expect(builder, "KSTREAM-AGGREGATE-0000000002: sessions become one, and there is no merger: "
+                    "pass one to weir_windowed_aggregate_merging");
+}
+END_TEST
+
+START_TEST(topic_of_sessions_is_read_as_windows)
+{
+    struct weir_builder *builder = weir_builder_new();
+    weir_to(weir_stream(builder, "in", weir_session_serde(builder, WEIR_STRING), WEIR_BYTES),
+            "between");
+    weir_foreach(
+        weir_stream(builder, "between", weir_windowed_serde(builder, WEIR_STRING, 10), WEIR_BYTES),
+        any, NULL);
+    expect(builder,
+           "KSTREAM-SINK-0000000001: topic 'between' is written with the key serde session "
+           "string, and KSTREAM-SOURCE-0000000002 reads it with windowed string: read it "
+           "as it is written, or as bytes");
+}
+END_TEST
+
 START_TEST(retention_without_windows)
 {
     struct weir_builder *builder = weir_builder_new();
@@ -704,6 +753,8 @@ static void call_all(struct weir_stream *stream, struct weir_table *table)
     struct weir_split *split = weir_split(stream);
     (void)weir_windowed_by_time(grouped, &time);
     (void)weir_windowed_by_unlimited(grouped, &unlimited);
+    const struct weir_session_windows sessions = {WEIR_SESSION_WINDOWS_INIT};
+    (void)weir_windowed_by_session(grouped, &sessions);
     (void)weir_filter(stream, any, NULL);
     (void)weir_filter_not(stream, any, NULL);
     (void)weir_map(stream, same, NULL, WEIR_STRING, WEIR_STRING);
@@ -725,6 +776,7 @@ static void call_all(struct weir_stream *stream, struct weir_table *table)
     (void)weir_windowed_count(windowed, NULL);
     (void)weir_windowed_reduce(windowed, last, NULL, NULL);
     (void)weir_windowed_aggregate(windowed, NULL, keep, NULL, WEIR_INT64, NULL);
+    (void)weir_windowed_aggregate_merging(windowed, NULL, keep, NULL, NULL, WEIR_INT64, NULL);
     (void)weir_to_stream(table);
     (void)weir_join(stream, table, left_value, NULL, WEIR_STRING);
     (void)weir_left_join(stream, table, left_value, NULL, WEIR_STRING);
@@ -803,6 +855,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, record_in_too_many_windows);
     tcase_add_test(tests, windows_are_null_or_without_their_size);
     tcase_add_test(tests, unlimited_windows_start_before_time);
+    tcase_add_test(tests, sessions_of_negative_times);
+    tcase_add_test(tests, sessions_without_a_merger);
+    tcase_add_test(tests, topic_of_sessions_is_read_as_windows);
     tcase_add_test(tests, retention_without_windows);
     tcase_add_test(tests, merged_stream_is_of_another_builder);
     tcase_add_test(tests, joined_table_is_of_another_builder);

@@ -41,8 +41,8 @@ static void add_value(struct stand *stand, char *text, const void *object)
 
 static void add_key(struct stand *stand, char *text, const void *object)
 {
-    const struct weir_aggregate_config *config = stand->plan.config;
-    if (stand->plan.ops == &weir_aggregate_ops && config->window_size_ms > 0) {
+    if (stand->plan.store_count > 0 && stand->specs[0].schema != NULL &&
+        weir_key_schema_has_time(stand->specs[0].schema)) {
         const struct weir_windowed_key *key = object;
         add_text(text, "[");
         add_slice(text, key->key);
@@ -116,6 +116,11 @@ struct weir_arena *weir_node_arena(struct weir_node *node)
 struct weir_scope *weir_node_scope(struct weir_node *node)
 {
     return &stand_of(node)->scope;
+}
+
+struct weir_budget *weir_node_budget(struct weir_node *node)
+{
+    return &stand_of(node)->budget;
 }
 
 int weir_node_record_failed(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
@@ -283,6 +288,18 @@ void stand_init(struct stand *stand, const struct weir_operator_ops *ops, const 
     };
 }
 
+static void open_node(struct stand *stand)
+{
+    struct weir_error error;
+    const struct weir_operator_ops *ops = stand->plan.ops;
+    if (ops->state_size > 0) {
+        stand->node.state = weir_alloc_zero(&stand->budget, ops->state_size);
+        ck_assert_ptr_nonnull(stand->node.state);
+    }
+    if (ops->open != NULL) ck_ok(ops->open(&stand->node, &error), &error);
+    weir_arena_reset(&stand->arena);
+}
+
 void stand_open(struct stand *stand, size_t store_count)
 {
     struct weir_error error;
@@ -314,19 +331,25 @@ void stand_open(struct stand *stand, size_t store_count)
         .call = {.scope = &stand->scope, .error = &stand->record_error},
         .observed_ms = -1,
     };
-    const struct weir_operator_ops *ops = stand->plan.ops;
-    if (ops->state_size > 0) {
-        stand->node.state = weir_alloc_zero(&stand->budget, ops->state_size);
-        ck_assert_ptr_nonnull(stand->node.state);
-    }
-    if (ops->open != NULL) ck_ok(ops->open(&stand->node, &error), &error);
-    weir_arena_reset(&stand->arena);
+    open_node(stand);
+}
+
+static void close_node(struct stand *stand)
+{
+    if (stand->plan.ops->close != NULL) stand->plan.ops->close(&stand->node);
+    weir_free(stand->node.state);
+    stand->node.state = NULL;
+}
+
+void stand_reopen(struct stand *stand)
+{
+    close_node(stand);
+    open_node(stand);
 }
 
 void stand_close(struct stand *stand)
 {
-    if (stand->plan.ops->close != NULL) stand->plan.ops->close(&stand->node);
-    weir_free(stand->node.state);
+    close_node(stand);
     if (stand->state != NULL) ck_ok(weir_state_close(stand->state, true, NULL), NULL);
     weir_arena_close(&stand->arena);
     ck_assert_uint_eq(atomic_load(&stand->budget.used), 0);

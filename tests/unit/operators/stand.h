@@ -64,6 +64,8 @@ void stand_init(struct stand *stand, const struct weir_operator_ops *ops, const 
 /** Open the state with `store_count` stores, and the node. */
 void stand_open(struct stand *stand, size_t store_count);
 void stand_close(struct stand *stand);
+/** Close the node and open it again over its stores, as after a restart: it keeps its observed time. */
+void stand_reopen(struct stand *stand);
 
 /** One batch through the operator; returns what it returned. */
 int stand_feed(struct stand *stand, const struct row *rows, size_t count);

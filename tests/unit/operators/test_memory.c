@@ -58,6 +58,25 @@ static const struct weir_aggregate_config windowed = {.kind = WEIR_AGGREGATE_COU
                                                       .value_serde = &weir_serde_int64,
                                                       .window_size_ms = 10,
                                                       .grace_ms = 10};
+static int merge(struct weir_call *call, const void *key, const void *other, void *aggregate)
+{
+    return (void)call, (void)key, (void)other, (void)aggregate, 0;
+}
+static int keep(struct weir_call *call, const void *key, const void *value, void *aggregate)
+{
+    (void)call;
+    (void)key;
+    if (value != NULL) *(struct weir_slice *)aggregate = *(const struct weir_slice *)value;
+    return 0;
+}
+static const struct weir_aggregate_config sessions = {.kind = WEIR_AGGREGATE_FOLD,
+                                                      .aggregate = keep,
+                                                      .merge = merge,
+                                                      .key_serde = &weir_serde_string,
+                                                      .value_serde = &weir_serde_string,
+                                                      .session_gap_ms = 10,
+                                                      .grace_ms = 10,
+                                                      .retention_ms = 20};
 static const struct weir_aggregate_config reduce = {.kind = WEIR_AGGREGATE_REDUCE,
                                                     .reduce = last,
                                                     .key_serde = &weir_serde_string,
@@ -79,13 +98,18 @@ static const struct {
     const struct weir_operator_ops *ops;
     const void *config;
     size_t stores;
-    bool is_windowed;
+    const struct weir_key_schema *schema; /* NULL: plain */
 } operators[] = {
-    {&weir_filter_ops, &filter, 0, false},     {&weir_map_values_ops, &map_values, 0, false},
-    {&weir_branch_ops, &branch, 0, false},     {&weir_aggregate_ops, &count, 1, false},
-    {&weir_aggregate_ops, &windowed, 1, true}, {&weir_aggregate_ops, &reduce, 1, false},
-    {&weir_table_ops, &table, 1, false},       {&weir_join_ops, &join, 1, false},
-    {&weir_process_ops, &process, 1, false},
+    {&weir_filter_ops, &filter, 0, NULL},
+    {&weir_map_values_ops, &map_values, 0, NULL},
+    {&weir_branch_ops, &branch, 0, NULL},
+    {&weir_aggregate_ops, &count, 1, NULL},
+    {&weir_aggregate_ops, &windowed, 1, &weir_key_schema_window},
+    {&weir_aggregate_ops, &reduce, 1, NULL},
+    {&weir_session_ops, &sessions, 1, &weir_key_schema_session},
+    {&weir_table_ops, &table, 1, NULL},
+    {&weir_join_ops, &join, 1, NULL},
+    {&weir_process_ops, &process, 1, NULL},
 };
 enum { OPERATORS = sizeof operators / sizeof operators[0] };
 
@@ -93,13 +117,13 @@ static void begin(struct stand *stand, size_t number)
 {
     stand_init(stand, operators[number].ops, operators[number].config);
     if (operators[number].ops == &weir_branch_ops) stand->plan.child_count = 3;
-    if (operators[number].is_windowed) {
-        stand->specs[0].schema = &weir_key_schema_window;
+    if (operators[number].schema != NULL) {
+        stand->specs[0].schema = operators[number].schema;
         stand->specs[0].window_size_ms = 10;
         stand->specs[0].retention_ms = 20;
     }
     stand->specs[0].keeps_old = true;
-    if (operators[number].config == &count || operators[number].is_windowed) {
+    if (operators[number].config == &count || operators[number].config == &windowed) {
         stand->output = STAND_INTEGERS;
     }
     stand_open(stand, operators[number].stores);

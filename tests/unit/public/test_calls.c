@@ -486,6 +486,18 @@ static void on_windowed_by_unlimited(void)
 {
     (void)weir_windowed_by_unlimited(NULL, NULL);
 }
+static void on_windowed_by_session(void)
+{
+    (void)weir_windowed_by_session(NULL, NULL);
+}
+static void on_windowed_aggregate_merging(void)
+{
+    (void)weir_windowed_aggregate_merging(NULL, NULL, NULL, NULL, NULL, WEIR_INT64, NULL);
+}
+static void on_session_serde(void)
+{
+    (void)weir_session_serde(NULL, WEIR_STRING);
+}
 static void on_windowed_count(void)
 {
     (void)weir_windowed_count(NULL, NULL);
@@ -562,6 +574,9 @@ static const struct {
     {"weir_windowed_by", on_windowed_by},
     {"weir_windowed_by_time", on_windowed_by_time},
     {"weir_windowed_by_unlimited", on_windowed_by_unlimited},
+    {"weir_windowed_by_session", on_windowed_by_session},
+    {"weir_windowed_aggregate_merging", on_windowed_aggregate_merging},
+    {"weir_session_serde", on_session_serde},
     {"weir_windowed_count", on_windowed_count},
     {"weir_windowed_reduce", on_windowed_reduce},
     {"weir_windowed_aggregate", on_windowed_aggregate},

@@ -62,13 +62,27 @@ static int build(const void *options)
 }
 
 /* A windowed table: it is built if the windows are. */
-static int build_windows(bool is_time, const void *options)
+enum windows { TIME, UNLIMITED, SESSION };
+static struct weir_windowed_stream *windowed_by(struct weir_grouped *grouped, enum windows windows,
+                                                const void *options)
+{
+    switch (windows) {
+    case TIME:
+        return weir_windowed_by_time(grouped, options);
+    case UNLIMITED:
+        return weir_windowed_by_unlimited(grouped, options);
+    case SESSION:
+        return weir_windowed_by_session(grouped, options);
+    }
+    return NULL;
+}
+
+static int build_windows(enum windows windows, const void *options)
 {
     struct weir_builder *builder = weir_builder_new();
     struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
     struct weir_grouped *grouped = weir_group_by_key(in);
-    struct weir_windowed_stream *windowed = is_time ? weir_windowed_by_time(grouped, options)
-                                                    : weir_windowed_by_unlimited(grouped, options);
+    struct weir_windowed_stream *windowed = windowed_by(grouped, windows, options);
     weir_to(weir_to_stream(weir_windowed_count(windowed, NULL)), "out");
     struct weir_topology *topology = weir_build(builder, &error);
     weir_builder_free(builder);
@@ -79,12 +93,17 @@ static int build_windows(bool is_time, const void *options)
 
 static int time_windows(const void *options)
 {
-    return build_windows(true, options);
+    return build_windows(TIME, options);
 }
 
 static int unlimited_windows(const void *options)
 {
-    return build_windows(false, options);
+    return build_windows(UNLIMITED, options);
+}
+
+static int session_windows(const void *options)
+{
+    return build_windows(SESSION, options);
 }
 
 static int start_job(const void *options)
@@ -151,6 +170,8 @@ static const struct kind kinds[] = {
                   offsetof(struct weir_time_windows, advance_ms), time_windows),
     TOPOLOGY_KIND(weir_unlimited_windows, "WEIR_UNLIMITED_WINDOWS_INIT", sizeof(size_t),
                   unlimited_windows),
+    TOPOLOGY_KIND(weir_session_windows, "WEIR_SESSION_WINDOWS_INIT", sizeof(size_t),
+                  session_windows),
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 

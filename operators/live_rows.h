@@ -1,0 +1,63 @@
+#ifndef WEIR_OPERATORS_LIVE_ROWS_H
+#define WEIR_OPERATORS_LIVE_ROWS_H
+
+#include "runtime/state/key_schema.h"
+#include "runtime/state/slabs.h"
+#include "runtime/task/node.h"
+
+/**
+ * Which rows of a store with times are not over, by record key and in order of time: where a session or
+ * a sliding window is looked for, which is asked per record and would be a scan of the store each time.
+ *
+ *     "a"  ──>  [end 15, start 10]  [end 31, start 26]
+ *     "b"  ──>  [end 12, start 12]
+ *
+ * It has the times alone, values are the store's. It is made of the store when the node is opened and
+ * follows each change, so it always has all rows that are not over: about 100 bytes and the key for each
+ * key that has one. What is over goes when its key is met, and by a sweep when the keys have doubled.
+ */
+struct weir_live_row {
+    int64_t time_ms;  /* the one that decides: a session's end, a sliding window's start */
+    int64_t other_ms; /* a session's start; the largest timestamp in a sliding window */
+};
+
+struct weir_live_key {
+    uint64_t hash;
+    struct weir_live_row *rows; /* in order of time_ms, each once */
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t key_size;
+    uint8_t key[];
+};
+
+struct weir_live_rows {
+    struct weir_slabs slabs;
+    struct weir_live_key **slots; /* open addressing; NULL: free */
+    size_t slot_count;            /* a power of two */
+    size_t key_count;
+    size_t sweep_at; /* keys */
+};
+
+void weir_live_rows_init(struct weir_live_rows *live, struct weir_budget *budget);
+/** Frees; zeroed is fine. */
+void weir_live_rows_close(struct weir_live_rows *live);
+
+/** The rows of a key, without those at or before `expired_ms`; made if there are none. The pointer is good
+ * until the next call of this. WEIR_NO_MEMORY. */
+int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, int64_t expired_ms,
+                        struct weir_live_key **key_out);
+/** Room for `count` rows more, so that the next puts cannot fail. WEIR_NO_MEMORY. */
+int weir_live_key_reserve(struct weir_live_rows *live, struct weir_live_key *key, uint32_t count);
+/** The first row at or after `time_ms`; `count` where there is none. */
+uint32_t weir_live_key_at(const struct weir_live_key *key, int64_t time_ms);
+/** Add a row, or change the one of its time. There is room (weir_live_key_reserve). */
+void weir_live_key_put(struct weir_live_key *key, struct weir_live_row row);
+void weir_live_key_remove(struct weir_live_key *key, uint32_t at, uint32_t count);
+
+/** The row of a store's entry, of the node's first store. */
+typedef struct weir_live_row (*weir_live_row_fn)(struct weir_slice key, int64_t timestamp_ms);
+/** What the node's store has after `expired_ms`, when it is opened. */
+int weir_live_rows_load(struct weir_live_rows *live, struct weir_node *node, int64_t expired_ms,
+                        weir_live_row_fn row_of, struct weir_error *error);
+
+#endif
