@@ -262,9 +262,12 @@ void admin_new(struct simulation *simulation, int process, int64_t rounds)
 
 /* ---- topics of the test ----------------------------------------------------------------------- */
 
+enum kind { COMPACTED, FLUSHED, FOLLOWING }; /* each with one setting less */
+
 static bool create_with(struct simulation *simulation, const char *topic, int32_t partition_count,
-                        int64_t segment_bytes, bool is_flushed)
+                        int64_t segment_bytes, enum kind kind)
 {
+    enum { OF_COMPACTION = 2 };
     char segment[24];
     struct weir_error error = {0};
     (void)snprintf(segment, sizeof segment, "%lld", (long long)segment_bytes);
@@ -272,15 +275,19 @@ static bool create_with(struct simulation *simulation, const char *topic, int32_
         {.key = "segment.bytes", .value = segment},
         {.key = "retention.ms", .value = "-1"},
         {.key = "message.timestamp.after.max.ms", .value = "9223372036854775807"},
-        {.key = "flush.policy", .value = "group"}, /* the last: left to the log's, or not */
+        {.key = "flush.policy", .value = "group"}, /* not of one that follows the log's */
+        {.key = "cleanup.policy", .value = "compact"},
+        {.key = "min.cleanable.dirty.ratio", .value = "0.01"},
     };
     size_t config_count = sizeof configs / sizeof configs[0];
+    if (kind != COMPACTED) config_count -= OF_COMPACTION;
+    if (kind == FOLLOWING) config_count--;
     struct weir_topic_request request = {
         .operation = WEIR_TOPIC_CREATE,
         .topic = weir_text(topic),
         .partition_count = partition_count,
         .configs = configs,
-        .config_count = is_flushed ? config_count : config_count - 1,
+        .config_count = config_count,
     };
     int rc = weir_broker_wait_begin(simulation->broker, &request.request, &error);
     if (rc == 0) {
@@ -294,11 +301,17 @@ static bool create_with(struct simulation *simulation, const char *topic, int32_
 bool create_topic(struct simulation *simulation, const char *topic, int32_t partition_count,
                   int64_t segment_bytes)
 {
-    return create_with(simulation, topic, partition_count, segment_bytes, true);
+    return create_with(simulation, topic, partition_count, segment_bytes, FLUSHED);
+}
+
+bool create_compacted_topic(struct simulation *simulation, const char *topic,
+                            int32_t partition_count, int64_t segment_bytes)
+{
+    return create_with(simulation, topic, partition_count, segment_bytes, COMPACTED);
 }
 
 bool create_output_topic(struct simulation *simulation, const char *topic, int32_t partition_count,
                          int64_t segment_bytes)
 {
-    return create_with(simulation, topic, partition_count, segment_bytes, false);
+    return create_with(simulation, topic, partition_count, segment_bytes, FOLLOWING);
 }

@@ -65,7 +65,10 @@ bool read_partition(struct simulation *simulation, const char *topic, int32_t pa
 /** Create a topic and wait for it, with small segments; false (and an anomaly) if that fails. */
 bool create_topic(struct simulation *simulation, const char *topic, int32_t partition_count,
                   int64_t segment_bytes);
-/** The same, but it follows the log's flush.policy: with os a loss of power may take its tail. */
+/** The same, compacted all the time: as soon as there is anything to drop. */
+bool create_compacted_topic(struct simulation *simulation, const char *topic,
+                            int32_t partition_count, int64_t segment_bytes);
+/** As create_topic, but it follows the log's flush.policy: with os a loss of power may take its tail. */
 bool create_output_topic(struct simulation *simulation, const char *topic, int32_t partition_count,
                          int64_t segment_bytes);
 

@@ -13,10 +13,16 @@
  *   bounds              start <= last stable offset <= high watermark does not hold (I6)
  *   stable-too-far      the last stable offset lies behind a record of a transaction that is open there
  *   duplicate, out-of-order, value-changed-at-offset   as in checker.h (I8)
- *   torn-transaction    at the end a record of a committed transaction is not there (I10), or one that was not committed is
+ *   torn-transaction    at the end a record of a committed transaction is not there (I10), or one that was not committed is;
+ *                       in a compacted topic it need not be there if a later committed one has its key
  *   stable-too-short    at the end, when all is decided, the last stable offset is not the end
  */
-enum { LEDGER_PARTITIONS = 3, LEDGER_VALUES_MAX = 20000, LEDGER_TRANSACTIONS_MAX = 4000 };
+enum {
+    LEDGER_PARTITIONS = 3,
+    LEDGER_VALUES_MAX = 20000,
+    LEDGER_TRANSACTIONS_MAX = 4000,
+    LEDGER_KEYS = 7, /* a value's key is the rest of its number */
+};
 
 enum ledger_fate { LEDGER_UNDECIDED, LEDGER_COMMITTED, LEDGER_ABORTED };
 
@@ -41,6 +47,7 @@ struct ledger_value {
 struct ledger {
     struct simulation *simulation;
     const char *topic;
+    bool is_compacted;
     struct ledger_value values[LEDGER_VALUES_MAX];
     int value_count;
     struct ledger_transaction transactions[LEDGER_TRANSACTIONS_MAX];

@@ -42,6 +42,7 @@ weir_planted_in_ledger(early_stable SYMBOL weir_producer_state_first_unstable)
 weir_planted_in_ledger(loose_sequence SYMBOL weir_producer_state_admit)
 weir_planted_in_ledger(lost_abort SYMBOL weir_partition_log_aborted)
 weir_planted_in_ledger(hasty_marker SYMBOL weir_partition_hold_marker)
+weir_planted_in_ledger(bold_cleaner SYMBOL weir_cleaner_transactions_seal)
 
 # The whole system with groups on it, within the seeds of test_group_seeds.
 function(weir_planted_in_groups bug)

@@ -1,7 +1,8 @@
 /**
  * The engine alone with transactions under random seeds: writers of both versions and such without, markers written by
- * the simulation, readers that read committed and that do not; crashes, full and failing disks, jumps of the clock. What
- * they are given is held against the ledger as they read, and all of it at the end.
+ * the simulation, readers that read committed and that do not; crashes, full and failing disks, jumps of the clock. In half
+ * of them the topic is compacted meanwhile, with few keys. What they are given is held against the ledger as they read, and
+ * all of it at the end.
  */
 #include "tests/sim/clients.h"
 #include "tests/sim/ledger.h"
@@ -54,8 +55,12 @@ static void run(struct simulation *simulation)
     simulation->is_bare = true;
     simulation->hooks = (struct simulation_hooks){.begin = begin, .context = ledger};
     int64_t segment_bytes = (int64_t)100 << simulation_draw(simulation, 10);
-    bool is_ready = simulation_start(simulation) &&
-                    create_topic(simulation, ledger->topic, LEDGER_PARTITIONS, segment_bytes);
+    ledger->is_compacted = simulation_chance(simulation, 500);
+    bool is_ready =
+        simulation_start(simulation) &&
+        (ledger->is_compacted
+             ? create_compacted_topic(simulation, ledger->topic, LEDGER_PARTITIONS, segment_bytes)
+             : create_topic(simulation, ledger->topic, LEDGER_PARTITIONS, segment_bytes));
     if (is_ready) {
         add_clients(ledger);
         simulation_trouble(simulation);
@@ -74,6 +79,5 @@ static void run(struct simulation *simulation)
 
 int main(int argument_count, char **arguments)
 {
-    return seeds_main(argument_count, arguments,
-                      &(struct seeds_scenario){"ledger", 1000, run});
+    return seeds_main(argument_count, arguments, &(struct seeds_scenario){"ledger", 1000, run});
 }

@@ -87,9 +87,11 @@ static void build(struct writer *writer, struct flight *flight)
     weir_batch_builder_init(&builder, &budget, WEIR_CODEC_NONE, 0);
     for (int i = 0; i < flight->count; i++) {
         uint8_t value[8 + 64] = {0};
+        char key = (char)('a' + (flight->first + i) % LEDGER_KEYS);
         put_value(value, flight->first + i);
         size_t padding = (size_t)simulation_draw(world(writer), 64);
-        struct weir_record record = {.value = weir_slice(value, 8 + padding),
+        struct weir_record record = {.key = weir_slice(&key, 1),
+                                     .value = weir_slice(value, 8 + padding),
                                      .timestamp_ms = weir_wall_now(world(writer)->env).ms};
         if (weir_batch_builder_add(&builder, &record) < 0) abort();
     }
