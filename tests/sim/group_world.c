@@ -56,6 +56,12 @@ static void draw_settings(struct group_world *world)
         simulation_chance(world->served.simulation, 500) ? (int32_t)draw(world, 300) : 0;
     settings->offsets_retention_minutes = INT32_MAX; /* the wall clock jumps by tens of years */
     settings->offsets_retention_check_interval_ms = 100 + draw(world, 60000);
+    struct weir_txn_settings *transactions = &world->served.simulation->swarm.transactions;
+    *transactions = weir_txn_settings_default();
+    transactions->log_num_partitions = 1 + (int32_t)draw(world, 4);
+    transactions->abort_interval_ms = 1 + (int32_t)draw(world, 300);
+    transactions->id_expiration_ms = INT32_MAX; /* as the offsets' retention */
+    transactions->expiry_interval_ms = INT32_MAX;
 }
 
 static void draw_groups(struct group_world *world)
@@ -74,6 +80,7 @@ static void draw_groups(struct group_world *world)
         (void)snprintf(group->name, sizeof group->name, "group-%d", i);
         group->topic = &world->topics[draw(world, world->topic_count)];
         group->is_consumer = draw(world, 3) != 0;
+        group->is_transactional = !group->topic->is_remade && draw(world, 3) == 0;
         group->is_mixed = group->is_consumer && !group->topic->is_remade && draw(world, 2) == 0;
         group->session_ms =
             group->is_consumer

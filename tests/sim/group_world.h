@@ -36,7 +36,8 @@ struct group_of {
     struct group_topic *topic;
     bool is_consumer; /* members of the consumer protocol are in it, at times */
     bool is_mixed; /* and others of the classic one: it goes from the one to the other, and back */
-    int32_t session_ms; /* classic: the members'; consumer: the server's */
+    bool is_transactional; /* its members commit within transactions, one each */
+    int32_t session_ms;    /* classic: the members'; consumer: the server's */
     int32_t rebalance_ms;
 };
 

@@ -202,6 +202,7 @@ static int64_t draw_away_ns(struct member *member)
 /* Its process ends, and nobody is told. */
 static void crash(struct member *member)
 {
+    member_transaction_crash(member);
     member_fall_out(member);
     member->self.id[0] = '\0';
     member->incarnation++;

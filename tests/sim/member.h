@@ -46,6 +46,23 @@ struct member_item {
     size_t event; /* of the group history */
 };
 
+/** A transaction of its producer's, for groups whose members commit within them (member_transaction.c). */
+enum member_transaction_phase {
+    MEMBER_TRANSACTION_CLOSED,
+    MEMBER_TRANSACTION_READY,
+    MEMBER_TRANSACTION_OPEN,
+    MEMBER_TRANSACTION_ENDING,
+};
+struct member_transaction {
+    enum member_transaction_phase phase;
+    int64_t producer_id;
+    int16_t epoch;
+    bool is_commit;    /* ending */
+    bool has_to_abort; /* open: not all of its offsets were taken, as far as is known */
+    struct member_item items[GROUP_PARTITIONS_MAX];
+    int item_count;
+};
+
 struct member {
     struct remote remote; /* first */
     struct group_world *world;
@@ -69,6 +86,7 @@ struct member {
     bool is_asking;
     struct member_item items[GROUP_PARTITIONS_MAX];
     int item_count;
+    struct member_transaction transaction;
     bool has_looked; /* since the world's last look began */
     /* What it once was, and what it would have committed then. */
     struct member_identity late;
@@ -114,6 +132,20 @@ struct weir_slice member_instance(const struct member *member);
 
 /** Looks up offsets, reads, commits: one step of it. */
 void member_work(struct member *member);
+/** Ask about records and offsets. */
+void member_ask(struct member *member, const struct weir_message_type *request_type,
+                const struct weir_message_type *response_type, int16_t version, const void *request,
+                void (*answered)(struct remote_ask *ask, const void *response));
+/** The place, if it has not been given up since the question; NULL. */
+struct member_place *member_place_of(struct member *member, const struct member_item *item);
+/** An error that says: it is not, or not so, a member by now. Its heartbeat will say so. */
+bool member_is_of_membership(int16_t error);
+/** Commits `items` within a transaction, or gets on the way there. False: one is open. */
+bool member_transaction_commit(struct member *member);
+/** Ends the one that is open, by and by. True: something is asked. */
+bool member_transaction_work(struct member *member);
+/** Its process has ended: nobody ends what is open but the coordinator. */
+void member_transaction_crash(struct member *member);
 /** An event of it that begins now. */
 struct group_event member_event(const struct member *member, enum group_event_kind kind,
                                 int32_t partition);

@@ -19,7 +19,8 @@ enum {
     FETCH_BY_NAME = 12,
     COMMIT_BY_NAME = 9,
     OFFSETS_BY_NAME = 9,
-    GROUPS_FROM = 8, /* OffsetFetch of several groups */
+    STABLE_FROM = 7, /* OffsetFetch that waits for transactions */
+    GROUPS_FROM = 8, /* of several groups */
     WAIT_MS_MAX = 5,
 };
 
@@ -49,7 +50,7 @@ static bool is_of_topic(const struct member *member, int16_t error)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static void ask(struct member *member, const struct weir_message_type *request_type,
+void member_ask(struct member *member, const struct weir_message_type *request_type,
                 const struct weir_message_type *response_type, int16_t version, const void *request,
                 void (*answered)(struct remote_ask *ask, const void *response))
 {
@@ -77,8 +78,7 @@ static struct member_item *item_of(struct member *member, int32_t partition)
     return NULL;
 }
 
-/* The place, if it has not been given up since the question. */
-static struct member_place *place_of(struct member *member, const struct member_item *item)
+struct member_place *member_place_of(struct member *member, const struct member_item *item)
 {
     struct member_place *place = &member->places[item->partition];
     return place->is_owned && place->span == item->span ? place : NULL;
@@ -97,20 +97,21 @@ static void take_offset(struct member *member, int32_t partition, int64_t offset
     struct member_item *item = item_of(member, partition);
     if (item == NULL) return;
     if (is_of_topic(member, error)) return;
+    /* A transaction has it: it is asked for again. */
+    if (error == WEIR_WIRE_UNSTABLE_OFFSET_COMMIT && member->group->is_transactional) return;
     if (error != WEIR_WIRE_NONE) {
         (void)member_excuses(member, &member->ask, error, "a partition of OffsetFetch");
         return;
     }
     history_of(member)->events[item->event].offset = offset;
     group_history_end(history_of(member), item->event, GROUP_OK);
-    struct member_place *place = place_of(member, item);
+    struct member_place *place = member_place_of(member, item);
     if (place == NULL) return;
     place->committed = offset;
     place->position = offset >= 0 ? offset : 0;
 }
 
-/* It is not, or not so, a member by now: its heartbeat will say so. */
-static bool is_of_membership(int16_t error)
+bool member_is_of_membership(int16_t error)
 {
     return error == WEIR_WIRE_STALE_MEMBER_EPOCH || error == WEIR_WIRE_UNKNOWN_MEMBER_ID ||
            error == WEIR_WIRE_ILLEGAL_GENERATION || error == WEIR_WIRE_REBALANCE_IN_PROGRESS ||
@@ -122,7 +123,8 @@ static void take_offsets_of_group(
     const struct weir_wire_offset_fetch_response_offset_fetch_response_group *group)
 {
     if (group->error_code != WEIR_WIRE_NONE) {
-        if (is_of_membership(group->error_code) || is_of_topic(member, group->error_code)) return;
+        if (member_is_of_membership(group->error_code) || is_of_topic(member, group->error_code))
+            return;
         (void)member_excuses(member, &member->ask, group->error_code, "OffsetFetch");
         return;
     }
@@ -176,9 +178,10 @@ static void send_offset_fetch(struct member *member, const int32_t *partitions, 
         group.member_id = weir_text(member->self.id);
         group.member_epoch = member->self.generation;
     }
-    request.require_stable = false;
+    request.require_stable = member->group->is_transactional;
+    int16_t least = request.require_stable ? STABLE_FROM : 1;
     int16_t version =
-        draw_version(member, &weir_wire_offset_fetch_request_type, 1, OFFSETS_BY_NAME);
+        draw_version(member, &weir_wire_offset_fetch_request_type, least, OFFSETS_BY_NAME);
     if (version >= GROUPS_FROM) {
         request.groups = &group;
         request.groups_count = 1;
@@ -187,8 +190,8 @@ static void send_offset_fetch(struct member *member, const int32_t *partitions, 
         request.topics = &old;
         request.topics_count = 1;
     }
-    ask(member, &weir_wire_offset_fetch_request_type, &weir_wire_offset_fetch_response_type,
-        version, &request, offsets_answered);
+    member_ask(member, &weir_wire_offset_fetch_request_type, &weir_wire_offset_fetch_response_type,
+               version, &request, offsets_answered);
 }
 
 /* True: something is asked. */
@@ -219,9 +222,9 @@ static void take_commit(struct member *member, int32_t partition, int16_t error)
     if (item == NULL) return;
     if (error == WEIR_WIRE_NONE) {
         group_history_end(history_of(member), item->event, GROUP_OK);
-        struct member_place *place = place_of(member, item);
+        struct member_place *place = member_place_of(member, item);
         if (place != NULL && item->offset > place->committed) place->committed = item->offset;
-    } else if (is_of_membership(error) || is_of_topic(member, error)) {
+    } else if (member_is_of_membership(error) || is_of_topic(member, error)) {
         group_history_end(history_of(member), item->event, GROUP_REFUSED);
     } else {
         (void)member_excuses(member, &member->ask, error, "OffsetCommit");
@@ -269,8 +272,8 @@ static void send_commit(struct member *member, const struct member_identity *ide
     if (member->protocol == &member_consumer) least = EPOCHS_FROM;
     int16_t version =
         draw_version(member, &weir_wire_offset_commit_request_type, least, COMMIT_BY_NAME);
-    ask(member, &weir_wire_offset_commit_request_type, &weir_wire_offset_commit_response_type,
-        version, &request, commit_answered);
+    member_ask(member, &weir_wire_offset_commit_request_type,
+               &weir_wire_offset_commit_response_type, version, &request, commit_answered);
 }
 
 /* A member of a consumer group that gives up in several steps has its epoch meanwhile, and with its epoch it may commit
@@ -304,6 +307,7 @@ static bool commit(struct member *member)
         if (place->position > 0) add_item(member, i, place->position);
     }
     if (member->item_count == 0) return false;
+    if (member->group->is_transactional) return member_transaction_commit(member);
     send_commit(member, &member->self);
     return true;
 }
@@ -357,7 +361,7 @@ static void take_partition(struct member *member,
     } else if (data->error_code != WEIR_WIRE_NONE) {
         (void)remote_excuses(&member->remote, &member->ask, data->error_code, "Fetch");
     } else {
-        struct member_place *place = place_of(member, item);
+        struct member_place *place = member_place_of(member, item);
         bool is_there = place != NULL && place->position == item->offset;
         if (is_there) take_records(member, place, item->partition, data->records);
     }
@@ -409,8 +413,8 @@ static void fetch(struct member *member)
     request.topics = &row;
     request.topics_count = 1;
     int16_t version = draw_version(member, &weir_wire_fetch_request_type, 4, FETCH_BY_NAME);
-    ask(member, &weir_wire_fetch_request_type, &weir_wire_fetch_response_type, version, &request,
-        fetched);
+    member_ask(member, &weir_wire_fetch_request_type, &weir_wire_fetch_response_type, version,
+               &request, fetched);
 }
 
 /* All that it has it looks up once more. */
@@ -425,7 +429,9 @@ static void look_again(struct member *member)
 void member_work(struct member *member)
 {
     if (member->is_asking || !member->group->topic->has_id) return;
-    if (commit_late(member)) return;
+    if (member->group->is_transactional ? member_transaction_work(member) : commit_late(member)) {
+        return;
+    }
     if (member->phase != MEMBER_IN) return;
     look_again(member);
     if (fetch_offsets(member)) return;

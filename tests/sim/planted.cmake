@@ -54,6 +54,7 @@ weir_planted_in_groups(stale_epoch SYMBOL weir_consumer_group_check_commit)
 weir_planted_in_groups(early_owner SYMBOL weir_consumer_member_reconcile)
 weir_planted_in_groups(lost_assignment SYMBOL weir_consumer_assignment_decode)
 weir_planted_in_groups(hasty_commit SYMBOL weir_partition_write)
+weir_planted_in_groups(group_early_offset FILE early_offset SYMBOL weir_offsets_image_apply_pending)
 
 # Transactions, within the seeds of test_transaction_seeds.
 function(weir_planted_in_transactions bug)
