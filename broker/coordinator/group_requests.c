@@ -90,8 +90,8 @@ static struct weir_live_group *find(struct weir_partition *partition,
     return group;
 }
 
-/* A group of the other type, which has to give way: one that nobody is in is deleted, but for its offsets, and the
- * request is asked again when that is durable. Where it cannot be written the request hears why. */
+/* A group of the other type, which has to give way: one that nobody is in is deleted, but for its offsets and what it has
+ * counted, and the request is asked again when that is durable. Where it cannot be written the request hears why. */
 static void replace(struct weir_live_group *group, struct weir_group_request *request)
 {
     struct weir_group_update update;
@@ -101,6 +101,7 @@ static void replace(struct weir_live_group *group, struct weir_group_request *re
     request->is_asked_again = true;
     weir_group_answer_durable(&update, request, 0);
     int rc = weir_live_group_write_tombstones(group, &update, error);
+    if (rc == 0) rc = weir_live_group_write_successor(group, &update);
     weir_live_group_take(group, &update, rc);
 }
 

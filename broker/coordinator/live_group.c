@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/group/group_migration.h"
 #include "broker/coordinator/group/group_text.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/partition.h"
@@ -505,6 +506,14 @@ int weir_live_group_write_tombstones(struct weir_live_group *group,
                        &group->classic, weir_wall_now(env_of(group->offsets)).ms, update, error);
     if (rc == 0) rc = write_other_tombstones(group, from, update);
     return rc;
+}
+
+int weir_live_group_write_successor(struct weir_live_group *group, struct weir_group_update *update)
+{
+    return group->type == WEIR_GROUP_CONSUMER
+               ? weir_group_succeed_consumer(&group->consumer,
+                                             weir_wall_now(env_of(group->offsets)).ms, update)
+               : weir_group_succeed_classic(&group->classic, update);
 }
 
 /* ---- all of a partition ---------------------------------------------------------------------- */

@@ -68,6 +68,9 @@ void weir_live_group_begin(struct weir_live_group *group, struct weir_group_upda
  * WEIR_NO_MEMORY: take it with this. */
 int weir_live_group_write_tombstones(struct weir_live_group *group,
                                      struct weir_group_update *update, struct weir_error *error);
+/** Behind these: the empty group of the other type that is to be there next. Errors as above. */
+int weir_live_group_write_successor(struct weir_live_group *group,
+                                    struct weir_group_update *update);
 /** The group's core has filled in this update (of the partition's arena): write, answer, settle
  * the group. `rc` as of a step. */
 void weir_live_group_take(struct weir_live_group *group, struct weir_group_update *update, int rc);

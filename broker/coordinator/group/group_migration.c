@@ -393,3 +393,26 @@ int weir_group_downgrade(const struct weir_consumer_group *from,
     weir_group_update_wake(update, weir_classic_group_wake_at(to));
     return 0;
 }
+
+/* ---- one that nobody is in ------------------------------------------------------------------- */
+
+int weir_group_succeed_classic(const struct weir_classic_group *from,
+                               struct weir_group_update *update)
+{
+    const struct weir_consumer_group to = {.name = from->name, .epoch = from->generation};
+    bool has_room = from->generation > 0 && from->generation < WEIR_CONSUMER_EPOCH_LAST;
+    return has_room ? weir_consumer_write_epoch(&to, update) : 0;
+}
+
+int weir_group_succeed_consumer(const struct weir_consumer_group *from, int64_t wall_ms,
+                                struct weir_group_update *update)
+{
+    struct weir_classic_group to;
+    if (from->epoch == 0) return 0;
+    weir_classic_group_init(&to, from->budget, from->name);
+    to.generation = from->epoch;
+    to.state_since_wall_ms = wall_ms;
+    int rc = weir_classic_write(&to, update);
+    weir_classic_group_close(&to);
+    return rc;
+}

@@ -41,4 +41,14 @@ int weir_group_downgrade(const struct weir_consumer_group *from,
                          const struct weir_consumer_event *event, struct weir_classic_group *to,
                          struct weir_group_update *update, struct weir_error *error);
 
+/*
+ * A group that nobody is in gives way to one of the other protocol that has no members either, and goes on counting where
+ * it was: were it to begin with 1 again, what a member has sent before would be of the current epoch once more. To be
+ * written behind what takes the old group back. WEIR_NO_MEMORY, or what an encoder says.
+ */
+int weir_group_succeed_classic(const struct weir_classic_group *from,
+                               struct weir_group_update *update);
+int weir_group_succeed_consumer(const struct weir_consumer_group *from, int64_t wall_ms,
+                                struct weir_group_update *update);
+
 #endif

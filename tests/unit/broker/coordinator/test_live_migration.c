@@ -619,6 +619,35 @@ START_TEST(a_shortage_leaves_a_group_that_can_go_over)
 }
 END_TEST
 
+/* A group that nobody is in takes the other protocol, and its epochs and generations go on: what a member has sent before
+ * is not of the current one once more when it comes back under its id. */
+START_TEST(an_empty_group_goes_on_counting)
+{
+    struct member consumer = {.group = "g", .id = weir_text("one")};
+    struct member classics[2] = {{.group = "g"}, {.group = "g"}};
+    open_engine(7, "bidirectional");
+    ck_ok(say(&consumer, 0), &engine.error);
+    int32_t before = consumer.epoch;
+    ck_ok(commit(&consumer, before, 0, 5), &engine.error);
+    ck_ok(say(&consumer, -1), &engine.error);
+
+    make_classic(classics);
+    ck_assert_int_gt(classics[0].epoch, before);
+    for (int i = 0; i < 2; i++)
+        ck_ok(leave(&classics[i]), &engine.error);
+    check_group("g", WEIR_GROUP_CLASSIC, 0);
+    if (_i == 1) restart(WEIR_SIM_POWER);
+
+    consumer.has = 0;
+    ck_ok(say(&consumer, 0), &engine.error);
+    check_group("g", WEIR_GROUP_CONSUMER, 1);
+    ck_assert_int_gt(consumer.epoch, classics[0].epoch);
+    ck_code(commit(&consumer, before, 0, 3), WEIR_STALE_MEMBER_EPOCH);
+    ck_assert_int_eq(engine_committed(&engine, "g", "clicks", 0), 5);
+    end_engine();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("live migration");
@@ -629,6 +658,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_group_that_may_not_go_over_stays, 0, 2);
     tcase_add_loop_test(tests, a_crash_on_the_way_leaves_a_whole_group, 0, 2);
     tcase_add_loop_test(tests, a_shortage_leaves_a_group_that_can_go_over, 0, 8);
+    tcase_add_loop_test(tests, an_empty_group_goes_on_counting, 0, 2);
     suite_add_tcase(suite, tests);
 }
 
