@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/group_view.h"
+#include "cli/no_memory.h"
 #include "cli/say.h"
 
 struct values {
@@ -55,8 +56,9 @@ static void add_row(struct say_table *table, const struct group_view *view, int6
 
 /* One group at a time, in memory that is used again. Kinds of groups that are not consumers' (share and streams
  * groups of a newer server) are listed without what only these have; groups that go meanwhile are left out. */
-static int load(struct place *place, struct weir_arena *arena, const struct place_group *listed,
-                struct group_view *view_out, int64_t *member_count_out, struct weir_error *error)
+static int load(struct place *place, struct weir_arena *arena, struct group_ends *ends,
+                const struct place_group *listed, struct group_view *view_out,
+                int64_t *member_count_out, struct weir_error *error)
 {
     struct group_view view = {.group = *listed, .lag = -1, .lag_ms = -1};
     const char *type = listed->type;
@@ -66,8 +68,11 @@ static int load(struct place *place, struct weir_arena *arena, const struct plac
     int rc = 0;
     *member_count_out = -1;
     if (is_known) {
-        rc = group_view_load(place, arena, (struct group_view_wish){.with_members = true}, &view,
-                             error);
+        const struct group_view_wish wish = {
+            .with_members = strcmp(listed->state, "Empty") != 0, /* it says so itself */
+            .ends = ends,
+        };
+        rc = group_view_load(place, arena, wish, &view, error);
         *member_count_out = (int64_t)view.group.member_count;
     }
     if (rc == 0) *view_out = view;
@@ -80,7 +85,8 @@ static int print_groups(struct cli *cli, struct place *place, bool is_json,
 {
     struct weir_arena arena;
     struct say_table table;
-    int rc = 0;
+    struct group_ends *ends = group_ends_new(&cli->budget);
+    int rc = ends != NULL ? 0 : cli_no_memory(error);
     weir_arena_init(&arena, &cli->budget, 0);
     say_table_begin(&table, "GROUP|TYPE|STATE|>MEMBERS|>PARTITIONS|>LAG");
     if (is_json) (void)putchar('[');
@@ -88,7 +94,7 @@ static int print_groups(struct cli *cli, struct place *place, bool is_json,
         struct group_view view;
         int64_t member_count;
         weir_arena_reset(&arena);
-        rc = load(place, &arena, &groups->rows[i], &view, &member_count, error);
+        rc = load(place, &arena, ends, &groups->rows[i], &view, &member_count, error);
         if (rc == WEIR_GROUP_ID_NOT_FOUND) {
             rc = 0;
             continue;
@@ -110,6 +116,7 @@ static int print_groups(struct cli *cli, struct place *place, bool is_json,
         say_table_drop(&table);
     }
     weir_arena_close(&arena);
+    group_ends_free(ends);
     return rc;
 }
 

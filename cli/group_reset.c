@@ -58,6 +58,7 @@ struct reset {
     size_t line_count;
     bool is_new;          /* there is no such group yet */
     const char *at_topic; /* the last that was looked up */
+    size_t at_line;       /* of the file; 0: of none */
 };
 
 /* ---- which partitions ------------------------------------------------------------------------ */
@@ -119,6 +120,7 @@ static int add_file(struct reset *reset, const char *path, struct weir_error *er
     int rc = reset_file_read(path, reset->arena, &reset->lines, &reset->line_count, error);
     for (size_t i = 0; rc == 0 && i < reset->line_count; i++) {
         const struct reset_line *line = &reset->lines[i];
+        reset->at_line = line->number;
         if (strcmp(line->topic, topic.name) != 0) rc = look_up(reset, line->topic, &topic, error);
         if (rc < 0) return rc;
         rc = check_partition(&topic, line->partition, error);
@@ -255,7 +257,13 @@ static int say_reset_failure(const struct reset *reset, const struct weir_error 
                            say_word(word, sizeof word, reset->group), reset->place->option);
     }
     if (error->code == WEIR_UNKNOWN_TOPIC_OR_PARTITION && reset->at_topic != NULL) {
-        return place_say_failure(reset->place, reset->at_topic, PLACE_TOPIC_TO_HAVE, error);
+        int exit_code =
+            place_say_failure(reset->place, reset->at_topic, PLACE_TOPIC_TO_HAVE, error);
+        if (reset->at_line > 0) {
+            say_note("it is named in '%s', line %zu", reset->values->words.from_file,
+                     reset->at_line);
+        }
+        return exit_code;
     }
     return place_say_group_failure(reset->place, reset->group, error);
 }

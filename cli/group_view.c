@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/bytes.h"
+#include "base/map.h"
 #include "cli/no_memory.h"
 #include "wire/record_batch_reader.h"
 
@@ -200,6 +202,60 @@ int group_row_find_log(struct place *place, struct weir_arena *arena, struct gro
     return 0;
 }
 
+/* ---- of many groups -------------------------------------------------------------------------- */
+
+struct group_ends {
+    struct weir_map logs; /* of struct log_ends */
+    struct weir_arena arena;
+};
+
+struct log_ends {
+    struct weir_slice key; /* the partition's number, and the topic behind it */
+    int64_t start;
+    int64_t end;
+};
+
+struct group_ends *group_ends_new(struct weir_budget *budget)
+{
+    struct group_ends *ends = weir_alloc_zero(budget, sizeof *ends);
+    if (ends == NULL) return NULL;
+    weir_map_init(&ends->logs, budget);
+    weir_arena_init(&ends->arena, budget, 0);
+    return ends;
+}
+
+void group_ends_free(struct group_ends *ends)
+{
+    if (ends == NULL) return;
+    weir_map_close(&ends->logs);
+    weir_arena_close(&ends->arena);
+    weir_free(ends);
+}
+
+static int find_log(struct place *place, struct weir_arena *arena, struct group_ends *ends,
+                    struct group_row *row, struct weir_error *error)
+{
+    if (ends == NULL) return group_row_find_log(place, arena, row, error);
+    size_t size = sizeof row->partition + strlen(row->topic);
+    uint8_t *key = weir_arena_alloc(&ends->arena, size);
+    struct log_ends *fresh = weir_arena_alloc(&ends->arena, sizeof *fresh);
+    if (key == NULL || fresh == NULL) return cli_no_memory(error);
+    memcpy(key, &row->partition, sizeof row->partition);
+    memcpy(key + sizeof row->partition, row->topic, strlen(row->topic));
+    const struct log_ends *known = weir_map_get(&ends->logs, weir_slice(key, size));
+    if (known != NULL) {
+        row->start = known->start;
+        row->end = known->end;
+        if (row->committed >= 0)
+            row->lag = row->committed < row->end ? row->end - row->committed : 0;
+        return 0;
+    }
+    int rc = group_row_find_log(place, arena, row, error);
+    if (rc < 0 || row->problem != NULL) return rc;
+    *fresh = (struct log_ends){weir_slice(key, size), row->start, row->end};
+    return weir_map_add(&ends->logs, fresh->key, fresh) < 0 ? cli_no_memory(error) : 0;
+}
+
 /* The time of the first record at or behind `offset` in what was fetched; -1: there is none. */
 static int find_time(struct weir_slice bytes, int64_t offset, struct weir_buffer *plain,
                      int64_t *time_out, struct weir_error *error)
@@ -297,7 +353,7 @@ int group_view_load(struct place *place, struct weir_arena *arena, struct group_
     if (rc == 0) rc = make_rows(arena, &offsets, &view, error);
     if (rc == 0 && wish.with_others) rc = add_others(place, arena, &view, error);
     for (size_t i = 0; rc == 0 && i < view.row_count; i++) {
-        rc = group_row_find_log(place, arena, &view.rows[i], error);
+        rc = find_log(place, arena, wish.ends, &view.rows[i], error);
         if (rc == 0 && wish.with_times) rc = find_lag_time(place, arena, &view.rows[i], error);
     }
     if (rc < 0) return rc;

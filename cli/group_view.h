@@ -32,10 +32,16 @@ struct group_view {
     size_t uncommitted; /* partitions that have records and no commit: no part of the lag */
 };
 
+/** Where logs begin and end, as they were asked first: a partition that many groups have read is asked once. */
+struct group_ends;
+struct group_ends *group_ends_new(struct weir_budget *budget);
+void group_ends_free(struct group_ends *ends);
+
 struct group_view_wish {
-    bool with_members; /* else the group is the caller's, as it was listed */
-    bool with_times;   /* `lag_ms`, for which a record of each partition that lags is read */
-    bool with_others;  /* partitions that are neither assigned nor committed */
+    bool with_members;       /* else the group is the caller's, as it was listed */
+    bool with_times;         /* `lag_ms`, for which a record of each partition that lags is read */
+    bool with_others;        /* partitions that are neither assigned nor committed */
+    struct group_ends *ends; /* known already; NULL: each is asked */
 };
 
 /**

@@ -84,6 +84,7 @@ END
     printf 'orders,0,1\n\nordres,1,2\n' >bad.csv
     refuses 1 "has no topic 'ordres'" "$weir" group reset billing --from-file bad.csv "${place[@]}"
     refuses 1 "did you mean 'orders'?" "$weir" group reset billing --from-file bad.csv "${place[@]}"
+    refuses 1 "'bad.csv', line 3" "$weir" group reset billing --from-file bad.csv "${place[@]}"
     printf 'orders,0,1\n\norders,7,2\n' >bad.csv
     refuses 1 "'bad.csv' line 3: topic 'orders' has no partition 7: they are 0 to 1" "$weir" group reset billing --from-file bad.csv "${place[@]}"
     echo "orders,x,1" >bad.csv
