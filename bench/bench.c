@@ -66,6 +66,8 @@ static const struct {
     {"peers-revenue", "beside Kafka Streams: join, revenue by category and minute",
      bench_peers_revenue},
     {"peers-fraud", "beside Kafka Streams: the example's fraud detection", bench_peers_fraud},
+    {"peers-groups", "beside Apache Kafka: groups of 1 to 1,000 members", bench_peers_groups},
+    {"peers-group-offsets", "beside Apache Kafka: commits, 10,000 groups", bench_peers_group_offsets},
 };
 enum { BENCHMARKS = sizeof benchmarks / sizeof benchmarks[0] };
 

@@ -94,5 +94,8 @@ void bench_peers_count_1m(void);
 void bench_peers_window(void);
 void bench_peers_revenue(void);
 void bench_peers_fraud(void);
+/* Beside Apache Kafka, likewise. */
+void bench_peers_groups(void);
+void bench_peers_group_offsets(void);
 
 #endif

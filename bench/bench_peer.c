@@ -255,14 +255,15 @@ void bench_client_create_topic(struct bench_client *client, const char *topic, i
                                const char *flush_policy)
 {
     const struct weir_wire_create_topics_request_creatable_topic_config configs[] = {
-        {.name = weir_text("flush.policy"), .value = weir_text(flush_policy)},
+        {.name = weir_text("flush.policy"),
+         .value = flush_policy != NULL ? weir_text(flush_policy) : weir_null()},
     };
     const struct weir_wire_create_topics_request_creatable_topic topics[] = {
         {.name = weir_text(topic),
          .num_partitions = partitions,
          .replication_factor = 1,
          .configs = configs,
-         .configs_count = 1},
+         .configs_count = flush_policy != NULL},
     };
     struct weir_wire_create_topics_request request;
     struct weir_wire_create_topics_response response;

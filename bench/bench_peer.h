@@ -54,6 +54,7 @@ size_t bench_client_skip(struct bench_client *client);
 void bench_client_call(struct bench_client *client, const struct weir_message_type *request_type,
                        const struct weir_message_type *response_type, int16_t version,
                        const void *request, void *response_out);
+/** Of another server `flush_policy` is NULL. */
 void bench_client_create_topic(struct bench_client *client, const char *topic, int32_t partitions,
                                const char *flush_policy);
 

@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
 # ./dev bench --peers: installs Apache Kafka and Kafka Streams below BUILD if need be, starts a broker, and runs the
-# benchmarks that set jobs of ours beside theirs. What cannot be installed is "not run", never a figure.
+# benchmarks that set jobs of ours beside theirs, and groups of ours beside a broker's, which may be killed and
+# started again ($BENCH_KAFKA_RESTART). What cannot be installed is "not run", never a figure.
 # usage: peers.sh BENCH_PROGRAM BUILD [OPTION ...] [CELL ...]
 set -euo pipefail
 bench=$1 build=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$build"
-broker=
 work=
 
+stop_broker() {
+    [ ! -s "$work/pid" ] || kill -9 "$(cat "$work/pid")" 2>/dev/null || true
+    rm -f "$work/pid"
+}
+
 finish() {
-    [ -z "$broker" ] || { kill "$broker" && wait "$broker"; } 2>/dev/null || true
-    [ -z "$work" ] || rm -rf "$work"
+    [ -z "$work" ] || { stop_broker; rm -rf "$work"; }
 }
 trap finish EXIT
 
@@ -39,7 +43,8 @@ for s in sockets: s.bind(("127.0.0.1", 0))
 print(*[s.getsockname()[1] for s in sockets])'
 }
 
-start_broker() { # sets `broker`, its pid, and `kafka`, its address
+start_broker() { # [PROPERTY ...]: sets `kafka`, its address; $work/pid has its pid
+    rm -rf "$work/kafka"
     local port controller deadline=$((SECONDS + 180))
     read -r port controller <<<"$(free_ports)"
     kafka=127.0.0.1:$port
@@ -49,16 +54,40 @@ start_broker() { # sets `broker`, its pid, and `kafka`, its address
         echo "listeners=PLAINTEXT://$kafka,CONTROLLER://127.0.0.1:$controller"
         echo "advertised.listeners=PLAINTEXT://$kafka"
         echo "log.dirs=$work/kafka"
+        printf '%s\n' "$@"
     } >"$work/server.properties"
     local java=(java -Xmx1g -Xms1g -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$build/jars/*")
     "${java[@]}" kafka.tools.StorageTool format -c "$work/server.properties" \
         -t "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c1-22)" >"$work/broker.log" 2>&1 || return 1
-    "${java[@]}" kafka.Kafka "$work/server.properties" >>"$work/broker.log" 2>&1 &
-    broker=$!
+    cat >"$work/restart" <<RESTART
+[ ! -s '$work/pid' ] || kill -9 "\$(cat '$work/pid')"
+while (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null; do sleep 0.01; done
+$(printf '%q ' "${java[@]}") kafka.Kafka '$work/server.properties' >>'$work/broker.log' 2>&1 &
+echo \$! >'$work/pid'
+RESTART
+    bash "$work/restart"
     until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
-        kill -0 "$broker" 2>/dev/null && [ $SECONDS -lt $deadline ] || return 1
+        kill -0 "$(cat "$work/pid")" 2>/dev/null && [ $SECONDS -lt $deadline ] || return 1
         sleep 0.2
     done
+}
+
+run() { # KIND CELL ...: on a broker of its own
+    local kind=$1 properties=()
+    shift
+    [ $# -gt 0 ] || return 0
+    # An acknowledged commit of ours is on the disk. Neither waits for members that may come.
+    [ "$kind" = jobs ] || properties=(log.flush.interval.messages=1 group.consumer.assignment.interval.ms=0)
+    if ! start_broker "${properties[@]}"; then
+        echo "not run: $*: Kafka's broker did not start: $(tail -n 1 "$work/broker.log")"
+        return 1
+    fi
+    local status=0
+    BENCH_KAFKA=$kafka BENCH_KAFKA_PID=$(cat "$work/pid") BENCH_KAFKA_PIDFILE=$work/pid \
+        BENCH_KAFKA_RESTART="bash '$work/restart'" BENCH_PEERS_CLASSES="$build/classes:$build/jars/*" \
+        "$bench" "${options[@]}" "$@" || status=$?
+    stop_broker
+    return $status
 }
 
 options=() cells=()
@@ -77,9 +106,14 @@ if ! (set +e; install) >"$build/install.log" 2>&1; then
     exit 0
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/weir-peers-XXXXXX")
-if ! start_broker; then
-    echo "not run: ${cells[*]}: Kafka's broker did not start: $(tail -n 1 "$work/broker.log")"
-    exit 1
-fi
-BENCH_KAFKA=$kafka BENCH_KAFKA_PID=$broker BENCH_PEERS_CLASSES="$build/classes:$build/jars/*" \
-    "$bench" "${options[@]}" "${cells[@]}"
+jobs=() groups=()
+for cell in "${cells[@]}"; do
+    case $cell in
+    peers-group*) groups+=("$cell") ;;
+    *) jobs+=("$cell") ;;
+    esac
+done
+status=0
+run jobs "${jobs[@]}" || status=$?
+run groups "${groups[@]}" || status=$?
+exit $status
