@@ -8,7 +8,7 @@
  *
  * Windows (W1): [start, start + size) with starts at the multiples of the advance; a row updates each
  * of its windows while that one's end is after (observed stream time - grace), else it is dropped from
- * it as late. The observed time is this operator's own and includes the row at hand. So a row becomes
+ * it as late. The observed time is this operator's own and includes the row at hand (weir_node_observe). So a row becomes
  * one *change* per window, in order of their starts:
  *
  *        size 10, advance 5          a row at 12:   [5, 15)  [10, 20)
@@ -80,7 +80,7 @@ static int64_t first_start(const struct weir_aggregate_config *config, int64_t t
 static int64_t close_time(struct weir_node *node, int64_t timestamp_ms)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    if (timestamp_ms > node->observed_ms) node->observed_ms = timestamp_ms;
+    weir_node_observe(node, timestamp_ms);
     int64_t close_ms;
     return __builtin_sub_overflow(node->observed_ms, config->grace_ms, &close_ms) ? INT64_MIN
                                                                                   : close_ms;
@@ -330,6 +330,14 @@ static int flush(struct weir_node *node)
     return weir_table_rows_flush(node, &table);
 }
 
+/* Rows of windows that are over may go, though no row has come. */
+static int time_advanced(struct weir_node *node)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    if (config->window_size_ms > 0) weir_store_advance(node->stores[0], node->observed_ms);
+    return 0;
+}
+
 #define TRAITS(makes_rows_)                                                                        \
     {                                                                                              \
         .is_value_changing = true, .makes_rows = (makes_rows_), .store_use = WEIR_CHANGES_STORES,  \
@@ -342,6 +350,7 @@ const struct weir_operator_ops weir_aggregate_ops = {
     .open = open_windows,
     .process = process,
     .flush = flush,
+    .time_advanced = time_advanced,
 };
 
 const struct weir_operator_ops weir_hopping_ops = {
@@ -350,4 +359,5 @@ const struct weir_operator_ops weir_hopping_ops = {
     .open = open_windows,
     .process = process,
     .flush = flush,
+    .time_advanced = time_advanced,
 };

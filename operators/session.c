@@ -173,7 +173,7 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     const int64_t expired_ms = minus(node->observed_ms, config->retention_ms);
     struct weir_live_key *key;
     struct merge merge;
-    if (timestamp_ms > node->observed_ms) node->observed_ms = timestamp_ms;
+    weir_node_observe(node, timestamp_ms);
     int rc = weir_live_rows_find(&state->live, record_key, expired_ms, &key);
     if (rc == 0) rc = weir_live_key_reserve(&state->live, key, 1);
     if (rc < 0) return rc;
@@ -192,6 +192,12 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
 
 /* ---- the batch ------------------------------------------------------------------------------- */
 
+/* One short of the observed time: the session that ends as far back as is not late yet is kept. */
+static void advance_store(struct weir_node *node)
+{
+    if (node->observed_ms > 0) weir_store_advance(node->stores[0], node->observed_ms - 1);
+}
+
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
@@ -207,8 +213,7 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
         rc = process_row(&fold, batch, weir_batch_row(batch, i), forwards ? &updates : NULL, &late);
     }
     if (late > 0) weir_node_dropped(node, WEIR_DROP_LATE, late);
-    /* One short of the observed time: the session that ends as far back as is not late yet is kept. */
-    if (node->observed_ms > 0) weir_store_advance(node->stores[0], node->observed_ms - 1);
+    advance_store(node);
     return rc < 0 ? rc : weir_rows_forward(&updates, node);
 }
 
@@ -222,6 +227,13 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     if (rc < 0 || keyed.count == 0) return rc;
     rc = weir_node_key_bytes(node, &keyed, config->key_serde, &rows);
     return rc < 0 || rows.count == 0 ? rc : process_rows(node, &rows);
+}
+
+/* Sessions that are over may go, though no row has come. */
+static int time_advanced(struct weir_node *node)
+{
+    advance_store(node);
+    return 0;
 }
 
 static int flush(struct weir_node *node)
@@ -247,7 +259,7 @@ static int open_sessions(struct weir_node *node, struct weir_error *error)
     const struct weir_aggregate_config *config = node->plan->config;
     struct session_state *state = node->state;
     weir_live_rows_init(&state->live, weir_node_budget(node));
-    if (node->observed_ms > 0) weir_store_advance(node->stores[0], node->observed_ms - 1);
+    advance_store(node);
     return weir_live_rows_load(&state->live, node, minus(node->observed_ms, config->retention_ms),
                                live_row, error);
 }
@@ -273,5 +285,6 @@ const struct weir_operator_ops weir_session_ops = {
     .open = open_sessions,
     .process = process,
     .flush = flush,
+    .time_advanced = time_advanced,
     .close = close_sessions,
 };

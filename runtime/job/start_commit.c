@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "runtime/job/start_internal.h"
+#include "runtime/task/timed_topics.h"
 
 /**
  * The end of a start: tasks and threads are put together, and a first commit says where this run
@@ -295,7 +296,10 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
         int64_t cache = streams->options.cache_max_bytes;
         streams->task_config.cache_bytes_max = cache > 0 && total > 0 ? (size_t)cache / total : 0;
         streams->task_config.task_count = total;
-        rc = make_threads(start, total, error);
+        streams->task_config.task_counts = streams->task_counts;
+        rc = weir_find_timed_topics(streams->topology, streams->task_counts, &streams->memory,
+                                    streams->topics);
+        rc = rc < 0 ? weir_start_no_memory(error) : make_threads(start, total, error);
     }
     size_t next = 0;
     for (size_t s = 0; rc >= 0 && s < streams->topology->subtopology_count; s++) {

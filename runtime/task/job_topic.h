@@ -17,6 +17,8 @@ struct weir_job_topic {
     int32_t partition_count;
     bool is_internal;   /* repartition or changelog: the job is its only writer */
     bool keys_required; /* compacted */
+    bool is_timed;      /* its writers say how far they are in time (time_state.h) */
+    bool bounds_time;   /* and may be apart: stream time behind it is the least of theirs */
     int64_t max_message_bytes;
     /* message.timestamp.before.max.ms and after.max.ms; 0: the log does not look */
     int64_t before_max_ms;

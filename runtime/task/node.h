@@ -39,6 +39,7 @@ struct weir_operator_traits {
         forwards_on_flush; /* where store 0 is cached, its rows go on before the commit, not at once */
     bool meets_by_key;     /* rows of one key have to come to one task, of all its inputs */
     bool has_timers;
+    bool observes_time; /* stream time decides, though no store of it has keys with a time */
 };
 
 struct weir_operator_ops {
@@ -53,6 +54,9 @@ struct weir_operator_ops {
     int (*process)(struct weir_node *node, const struct weir_batch *batch);
     /** Before a commit: forward what a cache held back. Called parents first. May be NULL. */
     int (*flush)(struct weir_node *node);
+    /** `node->observed_ms` has moved on without a row: what closes with it may be forwarded. Parents first, between
+     * batches. May be NULL. */
+    int (*time_advanced)(struct weir_node *node);
     void (*close)(struct weir_node *node); /* may be NULL */
 };
 
@@ -75,8 +79,29 @@ struct weir_node {
     /* What the operator has seen of stream time (its own, not the task's): -1 at first. It is state:
      * written with each commit and given back after a restart, so that what is late stays late. */
     int64_t observed_ms;
+    int64_t seen_ms; /* the largest timestamp that it has seen; as state, too */
+    /* The least that the writers behind the task's repartition topics have reached: the observed time stays at or below
+     * it. INT64_MAX where nobody holds it back. The task's; NULL: none. */
+    const int64_t *time_bound_ms;
     const char *mark_name; /* what a commit calls it: stays through edits (task/mark_names.c) */
 };
+
+/** The observed time is the largest timestamp seen, but for what writers have not reached yet (writer_times.h). The
+ * runtime calls this when the bound has moved, before the rows that come next. */
+static inline void weir_node_follow_bound(struct weir_node *node)
+{
+    const int64_t bound_ms = node->time_bound_ms != NULL ? *node->time_bound_ms : INT64_MAX;
+    const int64_t time_ms = node->seen_ms < bound_ms ? node->seen_ms : bound_ms;
+    if (time_ms > node->observed_ms) node->observed_ms = time_ms;
+}
+
+/** An operator that goes by stream time observes each row before it looks at `observed_ms`. Inline: it runs per record. */
+static inline void weir_node_observe(struct weir_node *node, int64_t timestamp_ms)
+{
+    if (timestamp_ms <= node->seen_ms) return;
+    node->seen_ms = timestamp_ms;
+    weir_node_follow_bound(node);
+}
 
 /** Hand a batch to all children in order; row by row where the plan says so. */
 int weir_node_forward(struct weir_node *node, const struct weir_batch *batch);

@@ -52,6 +52,17 @@ static int fail_head(struct weir_task *task, struct weir_task_input *input,
     return 0;
 }
 
+/* What a writer says between two batches is heard at once, whatever other inputs hold. */
+static void hear_note(struct weir_task *task, struct weir_task_input *input,
+                      const struct weir_record *note)
+{
+    struct weir_record heard = *note;
+    bool is_taken = weir_task_time_take(task, input, &heard, true);
+    weir_assert(is_taken && task->raw == NULL);
+    weir_input_queue_advance(&input->queue, 1);
+    weir_input_queue_release(&input->queue);
+}
+
 /* The timestamp of the head record: 1, or 0 when nothing is buffered. */
 static int head_of(struct weir_task *task, struct weir_task_input *input, int64_t *timestamp_out)
 {
@@ -63,6 +74,10 @@ static int head_of(struct weir_task *task, struct weir_task_input *input, int64_
                                    input->source.topic, input->source.partition);
         }
         if (count == 0) return 0;
+        if (input->is_repartition && weir_is_time_note(&records[0])) {
+            hear_note(task, input, &records[0]);
+            continue;
+        }
         *timestamp_out = records[0].timestamp_ms;
         if (records[0].timestamp_ms >= 0) return 1;
         int rc = fail_head(task, input, &records[0]);
@@ -135,6 +150,7 @@ static int add_headers(struct weir_task *task, struct columns *columns,
                        const struct weir_record *record)
 {
     weir_assert_slow(columns->count < columns->capacity);
+    if (record->header_count == 0) return 0;
     if (columns->headers == NULL) {
         size_t size = columns->capacity * sizeof *columns->headers;
         columns->headers = weir_arena_alloc_zero(task->arena, size);
@@ -144,20 +160,45 @@ static int add_headers(struct weir_task *task, struct columns *columns,
     return 0;
 }
 
-/* The rows of one chunk that go into this batch. `is_last_out`: the batch ends with them. */
-static int take_rows(struct weir_task *task, struct columns *columns,
+/* When the next stream-time timer falls due, if its time comes within what writers have reached. */
+static int64_t timer_due(const struct weir_task *task)
+{
+    int64_t timer_ms = task->timers.next_stream_ms;
+    return timer_ms > task->time.bound_ms ? INT64_MAX : timer_ms;
+}
+
+enum taking { TAKEN, IS_NOTE, ENDS_BATCH, HAS_FAILED };
+
+/* A record with headers. What writers say goes no further; where it moves the bound of stream time a batch begins. */
+static enum taking take_headers(struct weir_task *task, struct weir_task_input *input,
+                                struct columns *columns, const struct weir_record *record)
+{
+    struct weir_record heard = *record;
+    if (!input->is_repartition) return add_headers(task, columns, record) < 0 ? HAS_FAILED : TAKEN;
+    if (!weir_task_time_take(task, input, &heard, columns->count == 0)) return ENDS_BATCH;
+    if (heard.header_count < record->header_count && weir_is_time_note(record)) return IS_NOTE;
+    return add_headers(task, columns, &heard) < 0 ? HAS_FAILED : TAKEN;
+}
+
+/* How many records of one chunk go into this batch. `is_last_out`: the batch ends with them. */
+static int take_rows(struct weir_task *task, struct weir_task_input *input, struct columns *columns,
                      const struct weir_record *records, size_t count, int64_t bound_ms,
                      bool *is_last_out)
 {
-    size_t before = columns->count;
-    size_t room = columns->capacity - before;
-    int64_t timer_ms = task->timers.next_stream_ms;
+    int64_t timer_ms = timer_due(task);
     bool is_last = false;
     size_t i = 0;
-    for (; i < count && i < room && !is_last; i++) {
+    for (; i < count && columns->count < columns->capacity && !is_last; i++) {
         const struct weir_record *record = &records[i];
         int64_t timestamp = record->timestamp_ms;
-        if (timestamp < 0 || timestamp > bound_ms) {
+        if (record->header_count > 0) {
+            enum taking taking = take_headers(task, input, columns, record);
+            if (taking == HAS_FAILED) return WEIR_NO_MEMORY;
+            if (taking == IS_NOTE) continue;
+            is_last = taking == ENDS_BATCH;
+            timer_ms = timer_due(task);
+        }
+        if (is_last || timestamp < 0 || timestamp > bound_ms) {
             is_last = true;
             break;
         }
@@ -165,15 +206,12 @@ static int take_rows(struct weir_task *task, struct columns *columns,
         columns->values[columns->count] = record->value;
         columns->timestamps[columns->count] = timestamp;
         columns->offsets[columns->count] = record->offset;
-        if (record->header_count > 0 && add_headers(task, columns, record) < 0) {
-            return WEIR_NO_MEMORY;
-        }
         columns->count++;
         if (timestamp > columns->max_timestamp_ms) columns->max_timestamp_ms = timestamp;
         is_last = timestamp >= timer_ms; /* the timer fires right behind this row */
     }
     *is_last_out = is_last || columns->count == columns->capacity;
-    return (int)(columns->count - before);
+    return (int)i;
 }
 
 static int fill_batch(struct weir_task *task, const struct choice *choice, struct columns *columns)
@@ -187,7 +225,8 @@ static int fill_batch(struct weir_task *task, const struct choice *choice, struc
         const struct weir_record *records = NULL;
         int count = weir_input_queue_peek(queue, &records, &task->error);
         if (count <= 0) return count;
-        rc = take_rows(task, columns, records, (size_t)count, choice->bound_ms, &is_last);
+        rc = take_rows(task, choice->input, columns, records, (size_t)count, choice->bound_ms,
+                       &is_last);
         if (rc > 0) weir_input_queue_advance(queue, (size_t)rc);
     }
     return rc < 0 ? rc : 0;
@@ -215,10 +254,13 @@ static int process_rows(struct weir_task *task, struct weir_task_input *input,
     return rc < 0 ? rc : 0;
 }
 
-static void advance_time(struct weir_task *task, struct weir_task_input *input, int64_t time_ms)
+/* Time may have moved on all the same, and those behind the sinks may wait to hear of it. */
+static int process_nothing(struct weir_task *task)
 {
-    if (time_ms > input->partition_time_ms) input->partition_time_ms = time_ms;
-    if (time_ms > task->stream_time_ms) task->stream_time_ms = time_ms;
+    int rc = weir_task_time_follow(task);
+    weir_arena_reset(task->arena);
+    if (rc >= 0) rc = weir_task_time_tell(task, false);
+    return rc < 0 ? stopped(task, rc) : 0;
 }
 
 int weir_task_process(struct weir_task *task)
@@ -226,21 +268,26 @@ int weir_task_process(struct weir_task *task)
     struct choice choice;
     int rc = choose(task, &choice);
     if (rc < 0) return stopped(task, rc);
-    if (rc == 0) return 0;
+    if (rc == 0) return process_nothing(task);
 
     struct columns columns;
     rc = fill_batch(task, &choice, &columns);
+    if (rc >= 0) rc = weir_task_time_follow(task);
     if (rc >= 0) {
         weir_assert(columns.count > 0);
+        weir_task_time_begin_batch(task, columns.count);
         task->is_dirty = true;
         weir_counter_add(&task->options.metrics->records_in, (int64_t)columns.count);
         rc = process_rows(task, choice.input, &columns);
     }
     if (rc >= 0) {
-        advance_time(task, choice.input, columns.max_timestamp_ms);
+        int64_t time_ms = columns.max_timestamp_ms;
+        if (time_ms > choice.input->partition_time_ms) choice.input->partition_time_ms = time_ms;
+        weir_task_time_advance(task, time_ms);
         weir_arena_reset(task->arena);
         rc = weir_timers_run(&task->timers, WEIR_PUNCTUATE_STREAM_TIME, task->stream_time_ms);
     }
+    if (rc >= 0 && weir_task_time_is_due(task)) rc = weir_task_time_tell(task, false);
     weir_arena_reset(task->arena);
     weir_input_queue_release(&choice.input->queue);
     return rc < 0 ? stopped(task, rc) : (int)columns.count;

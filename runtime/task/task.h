@@ -5,6 +5,7 @@
 #include "runtime/task/node.h"
 #include "runtime/task/collector.h"
 #include "runtime/task/input_queue.h"
+#include "runtime/task/time_state.h"
 #include "runtime/task/timers.h"
 #include "weir/streams.h"
 
@@ -42,8 +43,9 @@ struct weir_task_config {
     enum weir_on_error on_processing_error;
     enum weir_on_error on_production_error;
     bool caches;
-    size_t cache_bytes_max; /* per task */
-    size_t task_count;      /* of the job */
+    size_t cache_bytes_max;     /* per task */
+    size_t task_count;          /* of the job */
+    const int32_t *task_counts; /* by sub-topology; NULL: no topic is timed */
 };
 
 struct weir_task_input {
@@ -52,9 +54,11 @@ struct weir_task_input {
     struct weir_node *node;
     size_t topic; /* in the job's table */
     struct weir_source_position source;
-    int64_t partition_time_ms; /* largest timestamp seen; -1: none */
-    int64_t log_end;           /* as far as known; -1: not known */
-    int32_t leader_epoch;      /* of the last fetch */
+    int64_t partition_time_ms;         /* largest timestamp seen; -1: none */
+    int64_t log_end;                   /* as far as known; -1: not known */
+    int32_t leader_epoch;              /* of the last fetch */
+    bool is_repartition;               /* headers of its records may say what its writers do */
+    struct weir_writer_times *writers; /* of a timed topic; NULL: it is not */
 };
 
 struct weir_task_options {
@@ -90,6 +94,7 @@ struct weir_task {
     struct weir_state *state; /* NULL until it is opened, or without stores */
     struct weir_timers timers;
     int64_t stream_time_ms;
+    struct weir_task_time time;
 
     struct weir_arena *arena; /* the batch's; options.arena */
     struct weir_scope scope;
@@ -151,6 +156,35 @@ static inline int32_t weir_task_source_topic(const struct weir_task_config *conf
     bool has_own = config->topics[weir_changelog_topic(topology, store)].name != NULL;
     return has_own ? -1 : topology->stores[store].source_topic;
 }
+
+/* ---- task_time.c, see time_state.h ----------------------------------------------------------- */
+
+/** The task's part of both sides. WEIR_NO_MEMORY. */
+int weir_task_time_init(struct weir_task *task);
+/** What came with a record of a timed input, or a note: what its writer says is taken from its headers. Changes nothing
+ * and returns false where that would move the bound and `may_move` is false. */
+bool weir_task_time_take(struct weir_task *task, struct weir_task_input *input,
+                         struct weir_record *record, bool may_move);
+/** The record has nothing but what its writer says. */
+bool weir_is_time_note(const struct weir_record *record);
+/** The bound may have moved: nodes and stream time follow, timers that are due fire. 0, or what stops the task. */
+int weir_task_time_follow(struct weir_task *task);
+/** Rows up to this timestamp are through. */
+void weir_task_time_advance(struct weir_task *task, int64_t time_ms);
+
+/** A batch of so many rows is about to be processed: move on what is said with its rows. */
+void weir_task_time_begin_batch(struct weir_task *task, size_t row_count);
+/** So many rows have passed that notes are due without further cause. */
+bool weir_task_time_is_due(const struct weir_task *task);
+/** The record that goes to a partition gets what has to be said there in front of its headers, in the batch's arena;
+ * returns whether it did. */
+bool weir_task_time_say(struct weir_task *task, size_t topic, int32_t partition,
+                        struct weir_record *record);
+/** It is in the collector. */
+void weir_task_time_said(struct weir_task *task, size_t topic, int32_t partition);
+/** Nothing is at hand, caches are flushed (`is_flushed`), or many rows have passed: have notes say what has not gone with
+ * records. 0 or WEIR_NO_MEMORY. */
+int weir_task_time_tell(struct weir_task *task, bool is_flushed);
 
 /* ---- dead_letter.c --------------------------------------------------------------------------- */
 

@@ -236,12 +236,13 @@ int64_t weir_node_stream_time(const struct weir_node *node)
 {
     const struct weir_task *task = node->task;
     const struct weir_batch *raw = task->raw;
-    int64_t time_ms = task->stream_time_ms;
+    int64_t time_ms = task->time.seen_ms;
     for (size_t i = 0; raw != NULL && i < raw->count; i++) {
         if (raw->offsets[i] > node->call.offset) break;
         if (raw->timestamps[i] > time_ms) time_ms = raw->timestamps[i];
     }
-    return time_ms;
+    if (time_ms > task->time.bound_ms) time_ms = task->time.bound_ms;
+    return time_ms > task->stream_time_ms ? time_ms : task->stream_time_ms;
 }
 
 bool weir_node_caches(const struct weir_node *node)

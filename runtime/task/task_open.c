@@ -40,6 +40,8 @@ static void node_init(struct weir_task *task, struct weir_node *node,
         .stores = weir_arena_array(memory, plan->store_count, sizeof(struct weir_store *)),
         .state = state_size > 0 ? weir_arena_alloc_zero(memory, state_size) : NULL,
         .observed_ms = -1,
+        .seen_ms = -1,
+        .time_bound_ms = &task->time.bound_ms,
         .call = {.scope = &task->scope, .error = &task->record_error, .layouts = &plan->layouts},
     };
     if (weir_arena_failed(memory)) return;
@@ -62,6 +64,7 @@ static void input_init(struct weir_task *task, struct weir_task_input *input, in
         .source = {config->topics[plan->topic].name, task->options.partition},
         .partition_time_ms = -1,
         .log_end = -1,
+        .is_repartition = config->topics[plan->topic].is_internal,
     };
     weir_input_queue_init(&input->queue, task->options.input_pool, 0);
 }
@@ -95,7 +98,7 @@ static int task_build(struct weir_task *task)
     for (size_t i = 0; i < topology->topic_count + topology->store_count + 1; i++) {
         task->sticky_partitions[i] = -1;
     }
-    return 0;
+    return weir_task_time_init(task);
 }
 
 int weir_task_new(const struct weir_task_options *options, struct weir_task **task_out,
@@ -145,7 +148,12 @@ void weir_task_set_input(struct weir_task *task, size_t index, int64_t position,
     struct weir_task_input *input = &task->inputs[index];
     weir_input_queue_init(&input->queue, task->options.input_pool, position);
     input->partition_time_ms = partition_time_ms;
-    if (partition_time_ms > task->stream_time_ms) task->stream_time_ms = partition_time_ms;
+    if (partition_time_ms > task->time.seen_ms) task->time.seen_ms = partition_time_ms;
+    /* Of a timed input it is not known how much of that counts; a mark says what did. */
+    bool is_counted = !task->options.config->topics[input->topic].bounds_time;
+    if (is_counted && partition_time_ms > task->stream_time_ms) {
+        task->stream_time_ms = partition_time_ms;
+    }
 }
 
 /* Updates are held back only where the job has caches and somebody hears of them at the flush: a
@@ -184,6 +192,7 @@ static const struct weir_store_spec **store_specs(struct weir_task *task)
         copies[i] = topology->stores[task->plan->stores[i]].spec;
         copies[i].is_cached = copies[i].is_cached && is_held_back(task, task->plan->stores[i]);
         copies[i].change_bytes_max = change_bytes_max(task, task->plan->stores[i]);
+        task->time.holds_back |= copies[i].is_cached;
         specs[i] = &copies[i];
     }
     return specs;
@@ -240,10 +249,24 @@ static void give_back_observed(struct weir_task *task, const struct weir_node_ma
                                size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (marks[i].id != WEIR_MARK_OBSERVED) continue;
+        bool is_seen = marks[i].id == WEIR_MARK_SEEN;
+        if (marks[i].id != WEIR_MARK_OBSERVED && !is_seen) continue;
         for (size_t n = 0; n < task->plan->node_count; n++) {
             struct weir_node *node = &task->nodes[n];
-            if (strcmp(node->mark_name, marks[i].node) == 0) node->observed_ms = marks[i].time_ms;
+            if (strcmp(node->mark_name, marks[i].node) != 0) continue;
+            if (!is_seen) node->observed_ms = marks[i].time_ms;
+            if (marks[i].time_ms > node->seen_ms) node->seen_ms = marks[i].time_ms;
+        }
+    }
+}
+
+static void give_back_stream_time(struct weir_task *task, const struct weir_node_mark *marks,
+                                  size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_its = marks[i].id == WEIR_MARK_STREAM && strcmp(marks[i].node, WEIR_MARK_TASK) == 0;
+        if (is_its && marks[i].time_ms > task->stream_time_ms) {
+            task->stream_time_ms = marks[i].time_ms;
         }
     }
 }
@@ -254,6 +277,7 @@ int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, s
     task->timers.marks = marks;
     task->timers.mark_count = mark_count;
     give_back_observed(task, marks, mark_count);
+    give_back_stream_time(task, marks, mark_count);
     task->wall_now_ms = wall_now_ms;
     int rc = 0;
     for (size_t i = 0; i < task->plan->node_count && rc >= 0; i++) {

@@ -31,6 +31,21 @@ static int32_t partition_of(struct weir_node *node, struct weir_slice key)
     return weir_task_partition(node->task, (size_t)node->plan->topic, key);
 }
 
+/* With the record its partition may be told how far the task is. A record that has no room for that goes alone. */
+static int add_saying(struct weir_task *task, size_t topic, int32_t partition,
+                      const struct weir_record *record, struct weir_error *error)
+{
+    struct weir_collector *collector = task->options.collector;
+    struct weir_record saying = *record;
+    if (!weir_task_time_say(task, topic, partition, &saying) ||
+        weir_collector_check(collector, topic, &saying, NULL) == WEIR_TOO_LARGE) {
+        return weir_collector_add(collector, topic, partition, record, error);
+    }
+    int rc = weir_collector_add(collector, topic, partition, &saying, error);
+    if (rc >= 0) weir_task_time_said(task, topic, partition);
+    return rc;
+}
+
 /* How many: 1, or 0 for a row that failed and was dealt with. */
 static int send_row(struct weir_node *node, const struct weir_batch *batch, uint32_t row)
 {
@@ -44,8 +59,11 @@ static int send_row(struct weir_node *node, const struct weir_batch *batch, uint
         record.headers = batch->headers[row].headers;
         record.header_count = batch->headers[row].count;
     }
-    int rc = weir_collector_add(task->options.collector, (size_t)node->plan->topic,
-                                partition_of(node, record.key), &record, node->call.error);
+    const size_t topic = (size_t)node->plan->topic;
+    const int32_t partition = partition_of(node, record.key);
+    int rc = task->time.told != NULL ? add_saying(task, topic, partition, &record, node->call.error)
+                                     : weir_collector_add(task->options.collector, topic, partition,
+                                                          &record, node->call.error);
     return rc < 0 ? weir_node_record_failed(node, batch, row, rc) : 1;
 }
 

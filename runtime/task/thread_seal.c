@@ -39,11 +39,18 @@ static int keep_marks(struct weir_stream_thread *thread, const struct weir_task 
     }
     for (size_t i = 0; i < task->plan->node_count; i++) {
         const struct weir_node *node = &task->nodes[i];
-        if (node->observed_ms < 0) continue;
-        struct weir_node_mark mark = {node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms};
-        if (keep_mark(thread, progress, mark) < 0) return WEIR_NO_MEMORY;
+        struct weir_node_mark observed = {node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms};
+        struct weir_node_mark seen = {node->mark_name, WEIR_MARK_SEEN, node->seen_ms};
+        bool is_ahead = node->seen_ms > node->observed_ms;
+        if (node->observed_ms >= 0 && keep_mark(thread, progress, observed) < 0) {
+            return WEIR_NO_MEMORY;
+        }
+        if (is_ahead && keep_mark(thread, progress, seen) < 0) return WEIR_NO_MEMORY;
     }
-    return 0;
+    if (!task->time.is_bounded || task->stream_time_ms < 0) return 0;
+    return keep_mark(
+        thread, progress,
+        (struct weir_node_mark){WEIR_MARK_TASK, WEIR_MARK_STREAM, task->stream_time_ms});
 }
 
 /* How far each input is, as the commit will say it. */
@@ -80,8 +87,11 @@ static bool has_moved(const struct weir_thread_task *owned)
 
 static int seal_task(struct weir_stream_thread *thread, struct weir_thread_task *owned)
 {
+    int rc = owned->task->is_dirty ? 0 : weir_task_time_tell(owned->task, false);
+    if (rc < 0) return rc;
     if (!owned->task->is_dirty && !has_moved(owned)) return 0;
-    int rc = weir_task_flush(owned->task);
+    rc = weir_task_flush(owned->task);
+    if (rc >= 0) rc = weir_task_time_tell(owned->task, true);
     if (rc >= 0) rc = weir_task_seal(owned->task);
     if (rc >= 0) rc = note_inputs(thread, owned);
     if (rc < 0) return rc;

@@ -24,10 +24,17 @@ struct weir_timer {
 /** A time that is a node's state: written with each commit and given back after a restart. */
 struct weir_node_mark {
     const char *node; /* its mark_name */
-    int32_t id;       /* a stream-time timer: when it ticks next; WEIR_MARK_OBSERVED: observed_ms */
+    int32_t id;       /* a stream-time timer: when it ticks next; or one of the following */
     int64_t time_ms;
 };
-enum { WEIR_MARK_OBSERVED = -1 };
+enum {
+    WEIR_MARK_OBSERVED = -1, /* observed_ms */
+    WEIR_MARK_SEEN = -2,     /* seen_ms, where that is larger */
+    WEIR_MARK_STREAM =
+        -3, /* of WEIR_MARK_TASK: its stream time, where partition times do not say it */
+};
+/** What the task itself is called among its nodes. */
+#define WEIR_MARK_TASK "task"
 
 struct weir_timers {
     struct weir_budget *budget;

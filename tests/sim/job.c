@@ -210,6 +210,7 @@ struct job {
     struct weir_streams_options options;
     struct weir_streams *streams; /* NULL: not started, or gone with the node */
     bool is_closing;
+    bool is_held;
 };
 
 /* Whatever is lost of a task's folder comes back from the changelogs. */
@@ -273,7 +274,7 @@ static void act(struct client *client)
     struct job *job = (struct job *)client;
     struct simulation *simulation = client->simulation;
     if (job->streams == NULL) {
-        start(job);
+        if (!job->is_held) start(job);
     } else if (job->is_closing) {
         if (weir_streams_is_finished(job->streams)) let_go(job);
     } else if (weir_streams_state(job->streams) == WEIR_STREAMS_ERROR) {
@@ -292,6 +293,7 @@ static void forget(struct client *client)
 static bool is_done(const struct client *client)
 {
     const struct job *job = (const struct job *)client;
+    if (job->is_held) return true;
     return job->streams != NULL && !job->is_closing &&
            weir_streams_state(job->streams) == WEIR_STREAMS_RUNNING;
 }
@@ -318,6 +320,16 @@ struct job *job_new(struct simulation *simulation, const struct weir_topology *t
         (struct client){.act = act, .forget = forget, .is_done = is_done, .close = close_job};
     simulation_add(simulation, &job->client);
     return job;
+}
+
+struct weir_streams_options *job_options(struct job *job)
+{
+    return &job->options;
+}
+
+void job_hold(struct job *job, bool is_held)
+{
+    job->is_held = is_held;
 }
 
 bool job_drain(struct job *job)

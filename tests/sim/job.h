@@ -55,6 +55,10 @@ size_t job_key(int64_t value, int32_t partition, char key[16]);
 /** A job on the log, started again whenever it has gone; a client of the simulation. */
 struct job;
 struct job *job_new(struct simulation *simulation, const struct weir_topology *topology);
+/** As drawn; what is changed holds from the next start on. */
+struct weir_streams_options *job_options(struct job *job);
+/** A job that is held is not started again; one that runs goes on. */
+void job_hold(struct job *job, bool is_held);
 /** Everything that is in the input topics is processed and committed; false and an anomaly if not. */
 bool job_drain(struct job *job);
 /** Commit and stop; false if the node died or the job cannot. */

@@ -21,6 +21,10 @@ weir_planted(skipped_fsync SYMBOL weir_log_sync_run SEEDS 50 SOURCES test_engine
 weir_planted(torn_tail SYMBOL weir_batch_check_crc SEEDS 300 SOURCES test_engine_seeds.c)
 weir_planted(early_commit SYMBOL weir_thread_step SEEDS 50
              SOURCES test_job_seeds.c job.c job_check.c DEPENDS weir_dsl weir_runtime)
+weir_planted(largest_time SYMBOL weir_find_timed_topics SEEDS 20
+             SOURCES test_replay_seeds.c job.c DEPENDS weir_dsl weir_runtime)
+weir_planted(hasty_end SYMBOL weir_writer_times_take SEEDS 200
+             SOURCES test_replay_seeds.c job.c DEPENDS weir_dsl weir_runtime)
 weir_planted(hasty_answer SYMBOL weir_broker_produce SEEDS 50
              SOURCES test_server_seeds.c DEPENDS weir_sim_served)
 weir_planted(bold_fetch SYMBOL weir_broker_fetch SEEDS 50

@@ -6,7 +6,7 @@
 #include "tests/sim/clients.h"
 #include "wire/record_batch.h"
 
-enum { IN_FLIGHT_MAX = 5, PARTITIONS_MAX = 4 };
+enum { IN_FLIGHT_MAX = 5, PARTITIONS_MAX = 8 };
 
 struct producer;
 

@@ -1,0 +1,189 @@
+/* What writers say of their time reaches nobody but the tasks behind the repartition topic. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "runtime/task/writer_times.h"
+#include "tests/unit/runtime/task/stage.h"
+
+enum { RECORDS = 40, PARTITIONS = 3 };
+
+static struct stage stage;
+static size_t seen_headers;
+static size_t seen_nulls;
+static size_t seen_rows;
+
+/* ---- stage ------------------------------------------------------------------------------------ */
+
+static int select_group(struct weir_call *call, const void *key, const void *value,
+                        const void **key_out)
+{
+    (void)key;
+    const struct weir_slice *text = value;
+    *key_out = weir_call_printf(call, "g%c", text->data[0]);
+    return *key_out != NULL ? 0 : WEIR_NO_MEMORY;
+}
+
+static int look(struct weir_call *call, const void *key, const void *value)
+{
+    seen_rows++;
+    seen_nulls += key == NULL || value == NULL;
+    for (size_t i = 0; i < call->header_count; i++) {
+        ck_assert(!weir_is_time_header(&call->headers[i]) || i > 0);
+        seen_headers++;
+    }
+    return 0;
+}
+
+/* in ─ by another key (repartition) ─ look ─┬─> out
+ *                                           └─ windows ─> windows */
+static struct weir_topology *topology_of(void)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    struct weir_stream *again =
+        weir_repartition(weir_select_key(in, select_group, NULL, WEIR_STRING), "again", 0);
+    again = weir_peek(again, look, NULL);
+    weir_to(again, "out");
+    struct weir_windowed_stream *windowed = weir_windowed_by(
+        weir_group_by_key(again), (struct weir_tumbling){.size_ms = 100, .grace_ms = 50});
+    weir_to(weir_to_stream(weir_windowed_count(windowed, NULL)), "windows");
+    struct weir_topology *topology = weir_build(builder, &stage.error);
+    ck_assert_msg(topology != NULL, "%s", stage.error.text);
+    weir_builder_free(builder);
+    return topology;
+}
+
+static void produce(struct weir_producer *producer, int32_t partition, int number,
+                    const struct weir_header *headers, size_t count)
+{
+    char value[16];
+    (void)snprintf(value, sizeof value, "%c%d", 'a' + number % 5, number);
+    const struct weir_record record = {.key = weir_text("k"),
+                                       .value = weir_text(value),
+                                       .timestamp_ms = 1000 * (partition + 1) + number * 100,
+                                       .headers = headers,
+                                       .header_count = count};
+    ck_ok(weir_producer_send(producer, "in", partition, &record, NULL, &stage.error), &stage.error);
+}
+
+static void fill(int32_t partitions, const struct weir_header *headers, size_t count)
+{
+    struct weir_producer *producer = weir_producer_new(stage.log, NULL, &stage.error);
+    ck_assert_msg(producer != NULL, "%s", stage.error.text);
+    stage_topic(&stage, "in", partitions);
+    stage_topic(&stage, "out", partitions);
+    stage_topic(&stage, "windows", partitions);
+    for (int32_t p = 0; p < partitions; p++) {
+        for (int i = 0; i < RECORDS; i++) {
+            produce(producer, p, i, headers, count);
+        }
+    }
+    ck_ok(weir_producer_close(producer, &stage.error), &stage.error);
+}
+
+struct content {
+    size_t records;
+    size_t headers;
+};
+
+static struct content read_topic(const char *topic)
+{
+    struct content content = {0};
+    struct weir_consumer *consumer = weir_consumer_new(stage.log, NULL, &stage.error);
+    ck_assert_msg(consumer != NULL, "%s", stage.error.text);
+    ck_ok(weir_consumer_assign_topic(consumer, topic, WEIR_POSITION_BEGINNING, &stage.error),
+          &stage.error);
+    struct weir_batch_view view;
+    int rc;
+    while ((rc = weir_consumer_poll(consumer, 0, &view, &stage.error)) == 0) {
+        for (size_t i = 0; i < view.record_count; i++) {
+            content.records++;
+            content.headers += view.records[i].header_count;
+        }
+    }
+    ck_ok(rc, &stage.error);
+    ck_ok(weir_consumer_close(consumer, &stage.error), &stage.error);
+    return content;
+}
+
+/* Trimmed or not. */
+static int64_t written_again(int32_t partitions)
+{
+    int64_t count = 0;
+    for (int32_t p = 0; p < partitions; p++) {
+        count += stage_end(&stage, "app-again-repartition", p);
+    }
+    return count;
+}
+
+static void run(int32_t partitions, const struct weir_header *headers, size_t count)
+{
+    stage_open(&stage, 1);
+    fill(partitions, headers, count);
+    struct weir_topology *topology = topology_of();
+    seen_headers = seen_nulls = seen_rows = 0;
+    stage_start(&stage, topology, STAGE_OPTIONS(.num_stream_threads = 2));
+    stage_drain(&stage);
+    struct weir_streams_metrics metrics;
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_eq(metrics.records_dropped_late, 0);
+    ck_assert_int_eq(metrics.records_in, 2 * partitions * RECORDS);
+    stage_stop(&stage);
+    weir_topology_free(topology);
+}
+
+/* ---- tests ------------------------------------------------------------------------------------ */
+
+/* Three writers a thousand records apart: they say so in the repartition topic, and there alone. */
+START_TEST(what_writers_say_stays_in_the_repartition_topic)
+{
+    run(PARTITIONS, NULL, 0);
+    ck_assert_int_gt(written_again(PARTITIONS), PARTITIONS * RECORDS); /* notes are among them */
+    ck_assert_uint_eq(seen_rows, (size_t)PARTITIONS * RECORDS);
+    ck_assert_uint_eq(seen_nulls, 0);
+    ck_assert_uint_eq(seen_headers, 0);
+    ck_assert_uint_eq(read_topic("out").records, (size_t)PARTITIONS * RECORDS);
+    ck_assert_uint_eq(read_topic("out").headers, 0);
+    ck_assert_uint_eq(read_topic("windows").headers, 0);
+    stage_close(&stage);
+}
+END_TEST
+
+/* Headers of the user's come through, also those with the reserved name, where they are not the first. */
+START_TEST(headers_of_the_users_come_through)
+{
+    const struct weir_header headers[] = {
+        {weir_text("trace"), weir_text("1")},
+        {weir_text(WEIR_TIME_HEADER_KEY), weir_text("mine")},
+    };
+    run(PARTITIONS, headers, 2);
+    ck_assert_uint_eq(seen_headers, (size_t)2 * PARTITIONS * RECORDS);
+    ck_assert_uint_eq(read_topic("out").headers, (size_t)2 * PARTITIONS * RECORDS);
+    stage_close(&stage);
+}
+END_TEST
+
+/* With one writer the repartition topic is as Kafka Streams writes it. */
+START_TEST(one_writer_says_nothing)
+{
+    run(1, NULL, 0);
+    ck_assert_int_eq(written_again(1), RECORDS);
+    stage_close(&stage);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+    TCase *tests = tcase_create("replay");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, what_writers_say_stays_in_the_repartition_topic);
+    tcase_add_test(tests, headers_of_the_users_come_through);
+    tcase_add_test(tests, one_writer_says_nothing);
+    suite_add_tcase(suite, tests);
+}
+
+int main(void)
+{
+    return weir_test_main("replay", add);
+}
