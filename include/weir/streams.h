@@ -63,7 +63,11 @@ struct weir_streams_options {
     /* topology.optimization reuse.ktable.source.topics: a table's topic serves as its changelog even if
      * it is not compacted. Rows that its retention takes are gone when local state is lost. */
     bool reuse_source_topics;
+    /* task.max.time.skew.ms: while tasks catch up none reads further ahead of the last of them in event time, so that
+     * less waits in repartition topics and open windows. 0: 10 minutes; WEIR_TIME_SKEW_OFF: as far as each comes. */
+    int64_t task_max_time_skew_ms;
 };
+enum { WEIR_TIME_SKEW_OFF = -1 };
 /** `struct weir_streams_options options = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "app"};` */
 #define WEIR_STREAMS_OPTIONS_INIT .size = sizeof(struct weir_streams_options)
 

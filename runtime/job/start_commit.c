@@ -242,6 +242,7 @@ static struct weir_stream_thread_options thread_options(struct weir_streams *str
         .origins = streams->origins,
         .lives = streams->lives,
         .drive = &streams->drive,
+        .alignment = streams->alignment,
         .listener = weir_job_thread_listener(streams),
     };
 }
@@ -259,11 +260,27 @@ static int take_lives(struct weir_start *start)
     return 0;
 }
 
+/* One task is together with itself. */
+static int align(struct weir_streams *streams, size_t thread_count, size_t task_total)
+{
+    const int64_t skew_ms = streams->options.task_max_time_skew_ms;
+    struct weir_arena *memory = &streams->memory;
+    if (skew_ms == WEIR_TIME_SKEW_OFF || task_total < 2 || thread_count == 0) return 0;
+    struct weir_time_alignment *alignment = weir_arena_alloc(memory, sizeof *alignment);
+    struct weir_aligned_thread *slots = weir_arena_alloc_zero(memory, thread_count * sizeof *slots);
+    if (alignment == NULL || slots == NULL) return WEIR_NO_MEMORY;
+    weir_time_alignment_init(alignment, skew_ms, slots, thread_count);
+    streams->alignment = alignment;
+    return 0;
+}
+
 static int make_threads(struct weir_start *start, size_t task_total, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
     size_t count = wanted_threads(streams);
     struct weir_stream_thread_options options = thread_options(streams);
+    if (align(streams, count, task_total) < 0) return weir_start_no_memory(error);
+    options.alignment = streams->alignment;
     options.task_capacity = count > 0 ? (task_total + count - 1) / count : 0;
     weir_assert(count == start->prepare.writer_count); /* each has a producer of its own */
     weir_assert(streams->threads == NULL && streams->thread_count == 0);

@@ -13,6 +13,7 @@ enum {
     APPLICATION_ID_SIZE_MAX = 100,
     COMMIT_INTERVAL_MS = 100,
     CACHE_BYTES = 10 << 20,
+    TIME_SKEW_MS = 600000,
 };
 
 /* ---- making one ------------------------------------------------------------------------------ */
@@ -53,6 +54,12 @@ static int check_options(const struct weir_streams_options *options, struct weir
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "num_stream_threads and commit_interval_ms are not negative");
     }
+    if (options->task_max_time_skew_ms < WEIR_TIME_SKEW_OFF) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "task_max_time_skew_ms is %" PRId64
+                              ": milliseconds, 0 for the default or WEIR_TIME_SKEW_OFF",
+                              options->task_max_time_skew_ms);
+    }
     if (options->cache_max_bytes < WEIR_CACHE_OFF) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "cache_max_bytes is %" PRId64
@@ -78,6 +85,7 @@ static void take_options(struct weir_streams *streams, const struct weir_streams
         taken->num_stream_threads = weir_core_count(streams->env);
     }
     if (taken->commit_interval_ms == 0) taken->commit_interval_ms = COMMIT_INTERVAL_MS;
+    if (taken->task_max_time_skew_ms == 0) taken->task_max_time_skew_ms = TIME_SKEW_MS;
     if (taken->cache_max_bytes == 0) taken->cache_max_bytes = CACHE_BYTES;
 }
 

@@ -102,6 +102,7 @@ struct weir_streams {
     struct weir_task_config task_config;
     struct weir_stream_thread **threads;
     size_t thread_count;
+    struct weir_time_alignment *alignment; /* of the threads' tasks; NULL: off */
     size_t threads_restored;
     size_t threads_running; /* started and not yet stopped */
     struct weir_start *start;

@@ -37,15 +37,18 @@ static void ask_commit(struct weir_stream_thread *thread)
     weir_actor_post(thread->options.listener.actor, &thread->wants_commit.message);
 }
 
-static int run_task(struct weir_stream_thread *thread, struct weir_task *task, int64_t wall_ms)
+static int run_task(struct weir_stream_thread *thread, size_t index, int64_t wall_ms)
 {
+    struct weir_task *task = thread->tasks[index].task;
     int fired = weir_task_run_timers(task, wall_ms);
     if (fired < 0) return fired;
     if (task->state != NULL && weir_state_wants_commit(task->state)) {
         (void)step(thread, (struct weir_thread_event){.type = WEIR_THREAD_WANTS_COMMIT});
     }
     if (task->state != NULL && weir_state_is_stalled(task->state)) return fired;
+    task->time_limit_ms = weir_thread_align_limit(thread, task);
     int rows = weir_task_process(task);
+    if (rows >= 0) weir_thread_align_task(thread, index, rows);
     return rows < 0 ? rows : fired + rows;
 }
 
@@ -57,13 +60,15 @@ static int run_tasks(struct weir_stream_thread *thread)
     int busy = 0;
     int64_t wall_ms = weir_thread_wall_now_ms(thread);
     thread->collector.wall_now_ms = wall_ms;
+    weir_thread_align_begin(thread);
     for (size_t i = 0; i < thread->task_count; i++) {
         if (busy == TASKS_PER_TURN || work >= ROWS_PER_TURN) break;
         if (!may_process(thread)) break;
-        struct weir_thread_task *owned = &thread->tasks[thread->next_task];
+        const size_t index = thread->next_task;
+        struct weir_thread_task *owned = &thread->tasks[index];
         struct weir_task *task = owned->task;
-        thread->next_task = (thread->next_task + 1) % thread->task_count;
-        int rc = run_task(thread, task, wall_ms);
+        thread->next_task = (index + 1) % thread->task_count;
+        int rc = run_task(thread, index, wall_ms);
         weir_thread_list_inputs(thread, owned);
         if (rc < 0) {
             weir_thread_fail(thread, rc, &task->error);
@@ -73,7 +78,7 @@ static int run_tasks(struct weir_stream_thread *thread)
         work += rc;
         busy += rc > 0;
     }
-    return work;
+    return work + weir_thread_align_end(thread, work == 0);
 }
 
 /* When the thread has to look at it again; once it is due its request is on its way, which ends in a
@@ -172,6 +177,7 @@ static bool is_quiet(const struct weir_stream_thread *thread)
 static void cancel(struct weir_stream_thread *thread)
 {
     weir_actor_wake_at(thread->actor, WEIR_MONO_NEVER);
+    weir_thread_align_stop(thread);
     weir_thread_cancel_fetches(thread);
     weir_thread_drop_retries(thread);
 }
@@ -363,9 +369,11 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
     struct weir_stream_thread *thread = weir_alloc_zero(options->budget, sizeof *thread);
     size_t size = (options->task_capacity + 1) * sizeof *thread->tasks;
     struct weir_thread_task *tasks = weir_alloc_zero(options->budget, size);
-    if (thread == NULL || tasks == NULL) {
+    int64_t *times = weir_alloc_zero(options->budget, (options->task_capacity + 1) * sizeof *times);
+    if (thread == NULL || tasks == NULL || times == NULL) {
         weir_free(thread);
         weir_free(tasks);
+        weir_free(times);
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a stream thread");
     }
     *thread = (struct weir_stream_thread){
@@ -373,6 +381,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
         .options = *options,
         .env = options->env,
         .tasks = tasks,
+        .task_times = times,
     };
     (void)snprintf(thread->name, sizeof thread->name, "stream-%zu", options->index);
     thread->state.name = thread->name;
@@ -454,6 +463,8 @@ int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopolog
     if (rc < 0) return rc;
     thread->task_count++;
     thread->task_total++;
+    thread->task_times[thread->task_count - 1] = -1;
+    thread->catching_up_count++;
     rc = prepare_inputs(thread, owned);
     if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a task");
     return 0;
@@ -475,6 +486,7 @@ int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_erro
                              .name = thread->name, .run_once = thread_run_once, .impl = thread},
                          &thread->actor, error);
     if (rc < 0) return rc;
+    weir_thread_align_start(thread);
     /* Its first turn finds nothing to do: it begins with this message. */
     weir_actor_post(thread->actor, &thread->open.message);
     return 0;
@@ -502,6 +514,7 @@ void weir_stream_thread_free(struct weir_stream_thread *thread)
     weir_input_pool_close(&thread->input_pool);
     weir_arena_close(&thread->arena);
     weir_free(thread->commit.ends);
+    weir_free(thread->task_times);
     weir_free(thread->tasks);
     weir_free(thread);
 }

@@ -5,6 +5,7 @@
 #include "runtime/task/restore.h"
 #include "runtime/task/task.h"
 #include "runtime/task/thread_step.h"
+#include "runtime/task/time_alignment.h"
 
 /**
  * A stream thread: an actor that owns tasks and runs them in bounded turns. Its phases, and how a commit
@@ -68,6 +69,7 @@ struct weir_stream_thread_options {
         *origins;                  /* by topic, by partition; NULL: neither read nor ours */
     const struct weir_uuid *lives; /* by the topology's stores: of those without a changelog */
     const struct weir_manual_drive *drive; /* not NULL */
+    struct weir_time_alignment *alignment; /* of all threads; NULL: tasks need not stay together */
     struct weir_thread_listener listener;  /* its actor runs before the thread starts */
 };
 
@@ -137,8 +139,13 @@ struct weir_stream_thread {
     struct weir_thread_state state; /* by weir_thread_step only */
     struct weir_thread_task *tasks;
     size_t task_count;
-    size_t task_total; /* as it started with */
-    size_t next_task;  /* to be opened, or first to run in the next turn */
+    size_t task_total;     /* as it started with */
+    size_t next_task;      /* to be opened, or first to run in the next turn */
+    int64_t *task_times;   /* by task: where it is while it catches up; INT64_MAX: it does not */
+    int64_t time_limit_ms; /* of this turn */
+    size_t held_count;     /* tasks that the limit has held in this turn */
+    size_t catching_up_count;
+    bool is_waiting; /* for others to move on in time */
     struct weir_collector collector;
     struct weir_arena arena; /* of the batch at hand, whichever task's */
     struct weir_input_pool input_pool;
@@ -172,7 +179,8 @@ struct weir_stream_thread {
     struct weir_note release;
     struct weir_note committed;
     struct weir_note stop;
-    struct weir_note poke; /* only a turn: `drive` has changed */
+    struct weir_note poke;  /* only a turn: `drive` has changed */
+    struct weir_note awake; /* the same: another thread has moved on in time */
     /* To the job. */
     struct weir_note restored;
     struct weir_note handed_in;
@@ -223,6 +231,19 @@ int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread);
 /** thread_open.c: one step of opening, of restoring; 1: that was the last. */
 int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *error);
 int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_error *error);
+/** thread_align.c: it may be woken from here on. */
+void weir_thread_align_start(struct weir_stream_thread *thread);
+/** What tasks that catch up may take in the turn that begins. */
+void weir_thread_align_begin(struct weir_stream_thread *thread);
+/** The task may take so far. */
+int64_t weir_thread_align_limit(const struct weir_stream_thread *thread,
+                                const struct weir_task *task);
+/** A task has had its part of the turn: so many rows. */
+void weir_thread_align_task(struct weir_stream_thread *thread, size_t index, int rows);
+/** The turn is over: others hear of it. True: what was held may go on at once; `is_idle`: else nothing is to be done. */
+bool weir_thread_align_end(struct weir_stream_thread *thread, bool is_idle);
+/** It waits for nobody and nobody is to wait for it. */
+void weir_thread_align_stop(struct weir_stream_thread *thread);
 /** thread_fetch.c: have a fetch under way wherever there is room, of the inputs that are listed. */
 void weir_thread_fetch(struct weir_stream_thread *thread);
 /** Something was taken from the task's inputs, perhaps, or its fetches are to begin: look at them. */

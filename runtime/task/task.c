@@ -93,7 +93,8 @@ static bool is_behind(const struct weir_task_input *input)
 
 static int choose(struct weir_task *task, struct choice *choice_out)
 {
-    struct choice choice = {.bound_ms = INT64_MAX};
+    struct choice choice = {.bound_ms = task->time_limit_ms};
+    task->is_held = false;
     for (size_t i = 0; i < task->input_count; i++) {
         struct weir_task_input *input = &task->inputs[i];
         int64_t timestamp = 0;
@@ -114,8 +115,11 @@ static int choose(struct weir_task *task, struct choice *choice_out)
             choice.bound_ms = timestamp;
         }
     }
+    if (choice.input == NULL) return 0;
+    task->next_ms = choice.timestamp_ms;
+    task->is_held = choice.timestamp_ms > task->time_limit_ms;
     *choice_out = choice;
-    return choice.input != NULL;
+    return !task->is_held;
 }
 
 /* ---- a batch of rows ------------------------------------------------------------------------- */
@@ -291,6 +295,23 @@ int weir_task_process(struct weir_task *task)
     weir_arena_reset(task->arena);
     weir_input_queue_release(&choice.input->queue);
     return rc < 0 ? stopped(task, rc) : (int)columns.count;
+}
+
+void weir_task_note_catching_up(struct weir_task *task, int rows)
+{
+    int64_t lag = 0;
+    bool is_at_end = true;
+    if (task->is_held || (task->is_catching_up && rows > 0)) return;
+    for (size_t i = 0; i < task->input_count; i++) {
+        const struct weir_task_input *input = &task->inputs[i];
+        is_at_end &= weir_input_queue_is_empty(&input->queue) && !is_behind(input);
+        if (input->log_end > input->queue.position) lag += input->log_end - input->queue.position;
+    }
+    if (task->is_catching_up) {
+        task->is_catching_up = !is_at_end;
+    } else {
+        task->is_catching_up = lag > WEIR_TASK_FALLS_BEHIND;
+    }
 }
 
 int weir_task_run_timers(struct weir_task *task, int64_t wall_now_ms)

@@ -22,7 +22,10 @@
  * A sibling that is empty here but known to have records in the log (or not yet known not to) is
  * waited for: max.task.idle.ms = 0.
  */
-enum { WEIR_TASK_ROWS_MAX = 1024 };
+enum {
+    WEIR_TASK_ROWS_MAX = 1024,
+    WEIR_TASK_FALLS_BEHIND = 1000, /* records in the log that make a task catch up again */
+};
 
 /** What the tasks of a thread count; written by that thread, read by anyone. */
 struct weir_task_metrics {
@@ -105,7 +108,12 @@ struct weir_task {
     int32_t *sticky_partitions;          /* by topic, for rows without a key; -1: not chosen */
     struct weir_mono drop_log_at[2];
     int64_t wall_now_ms; /* as told last */
-    bool is_dirty;       /* something happened since the last seal */
+    /* See time_alignment.h; without one there is no limit. */
+    int64_t time_limit_ms; /* no record above it is chosen: set before each weir_task_process */
+    int64_t next_ms;       /* the timestamp that was chosen last, or held */
+    bool is_held;          /* the last choice was above the limit */
+    bool is_catching_up;
+    bool is_dirty; /* something happened since the last seal */
 };
 
 /** With all inputs at offset 0 and no store. WEIR_NO_MEMORY. */
@@ -130,6 +138,8 @@ int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, s
 /** Choose and process one batch: its rows, 0 when there is nothing to choose, or what stops the
  * task (task->error). */
 int weir_task_process(struct weir_task *task);
+/** Behind weir_task_process: whether it catches up, now that it has had so many rows. */
+void weir_task_note_catching_up(struct weir_task *task, int rows);
 /** Fire the wall-clock timers that are due; how many, or what stops the task. */
 int weir_task_run_timers(struct weir_task *task, int64_t wall_now_ms);
 /** Before a seal: caches forward what they held back, parents first. */

@@ -110,6 +110,9 @@ int weir_task_new(const struct weir_task_options *options, struct weir_task **ta
     task->options = *options;
     task->plan = &options->config->topology->subtopologies[options->subtopology];
     task->stream_time_ms = -1;
+    task->time_limit_ms = INT64_MAX;
+    task->next_ms = -1;
+    task->is_catching_up = true;
     (void)snprintf(task->name, sizeof task->name, "%" PRId32 "_%" PRId32, options->subtopology,
                    options->partition); /* two int32 fit */
     weir_arena_init(&task->memory, options->budget, 4096);

@@ -243,6 +243,14 @@ static int64_t some_events(struct simulation *simulation)
     return 50 + simulation_draw(simulation, EVENTS_MAX - 50);
 }
 
+/* The default, none, or any from a record to all of it. */
+static int64_t some_skew(struct simulation *simulation)
+{
+    if (simulation_chance(simulation, 300)) return 0;
+    if (simulation_chance(simulation, 300)) return WEIR_TIME_SKEW_OFF;
+    return 1 + simulation_draw(simulation, (int64_t)1 << (8 + simulation_draw(simulation, 13)));
+}
+
 /* The history, or its first half, at which the job is stopped on its way, and the second. */
 static void play(struct simulation *simulation, const struct shape *shape,
                  const struct weir_topology *topology)
@@ -257,6 +265,7 @@ static void play(struct simulation *simulation, const struct shape *shape,
     if (!write_history(simulation, shape, 2, "events", some_events(simulation), logs[0])) return;
     struct job *job = job_new(simulation, topology);
     job_options(job)->num_stream_threads = 1 + (int32_t)simulation_draw(simulation, THREADS_MAX);
+    job_options(job)->task_max_time_skew_ms = some_skew(simulation);
     simulation->hooks = (struct simulation_hooks){.end = end_job, .context = job};
     if (simulation_chance(simulation, 500)) {
         simulation_play(simulation, (int)simulation_draw(simulation, STOPPED_AFTER_MAX));

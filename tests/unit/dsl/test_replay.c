@@ -1,4 +1,5 @@
-/* What writers say of their time reaches nobody but the tasks behind the repartition topic. */
+/* What writers say of their time reaches nobody but the tasks behind the repartition topic; tasks that catch up stay
+ * together in event time. */
 #include <stdio.h>
 #include <string.h>
 
@@ -173,6 +174,90 @@ START_TEST(one_writer_says_nothing)
 }
 END_TEST
 
+/* ---- skew ------------------------------------------------------------------------------------- */
+
+enum { SKEW_MS = 1500, HISTORY = 3000, STEP_MS = 100 };
+
+static size_t passed[PARTITIONS]; /* records, in order, each 100 ms behind the one before */
+static int64_t skew_seen_ms;
+
+/* How far a record is ahead of the one that is the next of any other partition. */
+static void measure_skew(struct weir_call *call)
+{
+    for (int32_t p = 0; p < PARTITIONS; p++) {
+        if (passed[p] == HISTORY || p == call->partition) continue;
+        int64_t ahead_ms = call->timestamp_ms - (int64_t)(STEP_MS * passed[p]);
+        if (ahead_ms > skew_seen_ms) skew_seen_ms = ahead_ms;
+    }
+    passed[call->partition]++;
+}
+
+static int measure(struct weir_call *call, const void *key, const void *value)
+{
+    (void)key, (void)value;
+    measure_skew(call);
+    return 0;
+}
+
+static void fill_history(void)
+{
+    struct weir_producer *producer = weir_producer_new(stage.log, NULL, &stage.error);
+    ck_assert_msg(producer != NULL, "%s", stage.error.text);
+    stage_topic(&stage, "in", PARTITIONS);
+    for (int32_t p = 0; p < PARTITIONS; p++) {
+        for (int i = 0; i < HISTORY; i++) {
+            const struct weir_record record = {.key = weir_text("k"),
+                                               .value = weir_text("v"),
+                                               .timestamp_ms = (int64_t)STEP_MS * i};
+            ck_ok(weir_producer_send(producer, "in", p, &record, NULL, &stage.error), &stage.error);
+        }
+    }
+    ck_ok(weir_producer_close(producer, &stage.error), &stage.error);
+}
+
+static int64_t skew_of(int32_t threads, int64_t skew_ms)
+{
+    struct weir_builder *builder = weir_builder_new();
+    weir_foreach(weir_stream(builder, "in", WEIR_STRING, WEIR_STRING), measure, NULL);
+    struct weir_topology *topology = weir_build(builder, &stage.error);
+    ck_assert_msg(topology != NULL, "%s", stage.error.text);
+    weir_builder_free(builder);
+    memset(passed, 0, sizeof passed);
+    skew_seen_ms = 0;
+    stage_open(&stage, 1);
+    fill_history();
+    stage_start(&stage, topology,
+                STAGE_OPTIONS(.num_stream_threads = threads, .task_max_time_skew_ms = skew_ms));
+    stage_drain(&stage);
+    stage_close(&stage);
+    weir_topology_free(topology);
+    for (int32_t p = 0; p < PARTITIONS; p++) {
+        ck_assert_uint_eq(passed[p], HISTORY);
+    }
+    return skew_seen_ms;
+}
+
+/* Whatever the threads: no task takes a record that is further ahead of another's next one. */
+START_TEST(tasks_that_catch_up_stay_together)
+{
+    ck_assert_int_le(skew_of(_i, SKEW_MS), SKEW_MS);
+    ck_assert_int_gt(skew_seen_ms, 0);
+}
+END_TEST
+
+/* A skew below the distance of two records: one by one, and to the end all the same. */
+START_TEST(the_smallest_skew_goes_on_too)
+{
+    ck_assert_int_le(skew_of(_i, 1), 1);
+}
+END_TEST
+
+START_TEST(without_a_limit_tasks_go_their_way)
+{
+    ck_assert_int_gt(skew_of(2, WEIR_TIME_SKEW_OFF), 10 * SKEW_MS);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("replay");
@@ -180,6 +265,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_writers_say_stays_in_the_repartition_topic);
     tcase_add_test(tests, headers_of_the_users_come_through);
     tcase_add_test(tests, one_writer_says_nothing);
+    tcase_add_loop_test(tests, tasks_that_catch_up_stay_together, 1, 4);
+    tcase_add_loop_test(tests, the_smallest_skew_goes_on_too, 1, 4);
+    tcase_add_test(tests, without_a_limit_tasks_go_their_way);
     suite_add_tcase(suite, tests);
 }
 

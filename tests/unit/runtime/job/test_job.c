@@ -350,6 +350,9 @@ START_TEST(bad_options_are_refused)
     ck_assert_ptr_null(
         stage_try_start(&stage, plan_filter(&plan), STAGE_OPTIONS(.cache_max_bytes = -5), &error));
     ck_assert_ptr_nonnull(strstr(error.text, "cache_max_bytes is -5"));
+    ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&plan),
+                                       STAGE_OPTIONS(.task_max_time_skew_ms = -2), &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "task_max_time_skew_ms is -2"));
 }
 END_TEST
 
