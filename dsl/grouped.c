@@ -127,6 +127,8 @@ static const struct weir_operator_ops *window_ops(const struct weir_logical_wind
         return window->advance_ms < window->size_ms ? &weir_hopping_ops : &weir_aggregate_ops;
     case WEIR_WINDOW_SESSION:
         return &weir_session_ops;
+    case WEIR_WINDOW_SLIDING:
+        return &weir_sliding_ops;
     }
     return &weir_aggregate_ops;
 }

@@ -77,6 +77,7 @@ enum weir_logical_window_kind {
     WEIR_WINDOW_TIME,
     WEIR_WINDOW_UNLIMITED,
     WEIR_WINDOW_SESSION,
+    WEIR_WINDOW_SLIDING, /* size: the difference */
 };
 struct weir_logical_window {
     enum weir_logical_window_kind kind;

@@ -60,6 +60,8 @@ int64_t weir_window_retention(const struct weir_logical_window *window)
         return INT64_MAX;
     case WEIR_WINDOW_SESSION:
         return window->gap_ms + window->grace_ms;
+    case WEIR_WINDOW_SLIDING:
+        return 2 * window->size_ms + window->grace_ms;
     }
     return 0;
 }
@@ -71,6 +73,7 @@ const struct weir_key_schema *weir_window_key_schema(const struct weir_logical_w
         return &weir_key_schema_plain;
     case WEIR_WINDOW_TIME:
     case WEIR_WINDOW_UNLIMITED:
+    case WEIR_WINDOW_SLIDING:
         return &weir_key_schema_window;
     case WEIR_WINDOW_SESSION:
         return &weir_key_schema_session;
@@ -205,6 +208,43 @@ struct weir_windowed_stream *weir_windowed_by_session(struct weir_grouped *group
     windowed->window = (struct weir_logical_window){
         .kind = WEIR_WINDOW_SESSION,
         .gap_ms = read.gap_ms,
+        .grace_ms = read.grace_ms,
+    };
+    return windowed;
+}
+
+/* ---- sliding windows ------------------------------------------------------------------------- */
+
+static int check_sliding(struct weir_builder *builder, const char *call,
+                         const struct weir_sliding_windows *windows)
+{
+    if (windows->difference_ms <= 0) {
+        return weir_builder_fail(builder, call, "the windows' difference is %lld ms: at least 1",
+                                 (long long)windows->difference_ms);
+    }
+    int rc = check_grace(builder, call, windows->grace_ms);
+    if (rc < 0) return rc;
+    return check_span(builder, call, "difference", windows->difference_ms, windows->grace_ms);
+}
+
+struct weir_windowed_stream *weir_windowed_by_sliding(struct weir_grouped *grouped,
+                                                      const struct weir_sliding_windows *windows)
+{
+    static const char call[] = "weir_windowed_by_sliding";
+    if (!weir_grouped_is_given(grouped, call)) return NULL;
+    struct weir_builder *builder = grouped->stream.builder;
+    struct weir_windowed_stream *windowed = windowed_new(grouped);
+    if (windowed == NULL || !weir_stream_is_live(&grouped->stream)) return windowed;
+    struct weir_sliding_windows read;
+    int rc = take_options(builder, call, &read, sizeof read, windows, "WEIR_SLIDING_WINDOWS_INIT");
+    if (rc == 0) rc = check_sliding(builder, call, &read);
+    if (rc < 0) {
+        windowed->stream.node = -1;
+        return windowed;
+    }
+    windowed->window = (struct weir_logical_window){
+        .kind = WEIR_WINDOW_SLIDING,
+        .size_ms = read.difference_ms,
         .grace_ms = read.grace_ms,
     };
     return windowed;

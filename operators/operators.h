@@ -83,13 +83,15 @@ struct weir_aggregate_config {
     int64_t window_start_ms;   /* of the one without an end */
     int64_t session_gap_ms;    /* sessions: no window size */
     int64_t grace_ms;
-    int64_t retention_ms; /* sessions: how far behind the observed time rows are found */
+    int64_t retention_ms; /* sessions, sliding: how far back rows are found */
 };
 extern const struct weir_operator_ops weir_aggregate_ops;
 /** The same where a row is in several windows. */
 extern const struct weir_operator_ops weir_hopping_ops;
 /** The same over sessions; store 0 has their keys. */
 extern const struct weir_operator_ops weir_session_ops;
+/** The same over sliding windows, whose size is the difference. */
+extern const struct weir_operator_ops weir_sliding_ops;
 
 /** A table over a topic: store 0, if there is one, holds the latest value per key. */
 struct weir_table_config {

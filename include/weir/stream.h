@@ -242,7 +242,19 @@ struct weir_session_windows {
 WEIR_API struct weir_windowed_stream *
 weir_windowed_by_session(struct weir_grouped *grouped, const struct weir_session_windows *windows);
 
-/** The key object of a windowed table: the key, and [start, end); of a session [start, end]. */
+/** All records of a key within a difference, both ends inclusive: for each record the window that ends
+ * with it, and the one that begins right behind it as soon as there is a record in it. */
+struct weir_sliding_windows {
+    WEIR_SIZE(struct weir_sliding_windows);
+    int64_t difference_ms;
+    int64_t grace_ms;
+};
+#define WEIR_SLIDING_WINDOWS_INIT .size = sizeof(struct weir_sliding_windows)
+WEIR_API struct weir_windowed_stream *
+weir_windowed_by_sliding(struct weir_grouped *grouped, const struct weir_sliding_windows *windows);
+
+/** The key object of a windowed table: the key, and [start, end); of sessions and sliding windows
+ * [start, end]. */
 struct weir_windowed_key {
     const void *key;
     int64_t start_ms;

@@ -530,7 +530,8 @@ static void declare_window(struct graph *graph, const struct line *line)
     const int64_t size_ms = line_word(line, 4) != NULL ? atoll(line_word(line, 4)) : 0;
     bool is_time = strcmp(kind, "time") == 0, is_unlimited = strcmp(kind, "unlimited") == 0;
     bool is_session = strcmp(kind, "session") == 0;
-    if (!is_time && !is_unlimited && !is_session) graph_miss(graph, kind);
+    bool is_sliding = strcmp(kind, "sliding") == 0;
+    if (!is_time && !is_unlimited && !is_session && !is_sliding) graph_miss(graph, kind);
     if (line_option(line, "emit") != NULL) graph_miss(graph, "emission on close");
     if (from == NULL || graph->missing[0] != '\0') return;
     const struct weir_time_windows time = {WEIR_TIME_WINDOWS_INIT, .size_ms = size_ms,
@@ -539,10 +540,14 @@ static void declare_window(struct graph *graph, const struct line *line)
     const struct weir_unlimited_windows unlimited = {WEIR_UNLIMITED_WINDOWS_INIT, size_ms};
     const struct weir_session_windows session = {WEIR_SESSION_WINDOWS_INIT, .gap_ms = size_ms,
                                                  .grace_ms = number_option(line, "grace")};
+    const struct weir_sliding_windows sliding = {WEIR_SLIDING_WINDOWS_INIT,
+                                                 .difference_ms = size_ms,
+                                                 .grace_ms = number_option(line, "grace")};
     struct thing thing = *from;
     thing.kind = THING_WINDOWED;
-    thing.key.window_ms = is_time ? size_ms : is_session ? SESSION : INT64_MAX;
+    thing.key.window_ms = is_time || is_sliding ? size_ms : is_session ? SESSION : INT64_MAX;
     thing.handle = is_time      ? weir_windowed_by_time(from->handle, &time)
+                   : is_sliding ? weir_windowed_by_sliding(from->handle, &sliding)
                    : is_session ? weir_windowed_by_session(from->handle, &session)
                                 : weir_windowed_by_unlimited(from->handle, &unlimited);
     add_thing(graph, line_word(line, 1), thing);

@@ -650,6 +650,28 @@ START_TEST(sessions_of_negative_times)
 }
 END_TEST
 
+START_TEST(sliding_windows_of_no_difference)
+{
+    static const struct {
+        struct weir_sliding_windows windows;
+        const char *why;
+    } cases[] = {
+        {{WEIR_SLIDING_WINDOWS_INIT},
+         "weir_windowed_by_sliding: the windows' difference is 0 ms: at least 1"},
+        {{WEIR_SLIDING_WINDOWS_INIT, .difference_ms = 5, .grace_ms = -2},
+         "weir_windowed_by_sliding: the window's grace is -2 ms: at least 0"},
+        {{WEIR_SLIDING_WINDOWS_INIT, .difference_ms = INT64_MAX, .grace_ms = 1},
+         "weir_windowed_by_sliding: the window's difference and grace, 9223372036854775807 and 1 "
+         "ms, are longer than time: choose less"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct weir_builder *builder = weir_builder_new();
+        (void)weir_windowed_by_sliding(weir_group_by_key(strings(builder)), &cases[i].windows);
+        expect(builder, cases[i].why);
+    }
+}
+END_TEST
+
 START_TEST(sessions_without_a_merger)
 {
     struct weir_builder *builder = weir_builder_new();
@@ -754,6 +776,8 @@ static void call_all(struct weir_stream *stream, struct weir_table *table)
     (void)weir_windowed_by_time(grouped, &time);
     (void)weir_windowed_by_unlimited(grouped, &unlimited);
     const struct weir_session_windows sessions = {WEIR_SESSION_WINDOWS_INIT};
+    const struct weir_sliding_windows sliding = {WEIR_SLIDING_WINDOWS_INIT, .difference_ms = 1};
+    (void)weir_windowed_by_sliding(grouped, &sliding);
     (void)weir_windowed_by_session(grouped, &sessions);
     (void)weir_filter(stream, any, NULL);
     (void)weir_filter_not(stream, any, NULL);
@@ -856,6 +880,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, windows_are_null_or_without_their_size);
     tcase_add_test(tests, unlimited_windows_start_before_time);
     tcase_add_test(tests, sessions_of_negative_times);
+    tcase_add_test(tests, sliding_windows_of_no_difference);
     tcase_add_test(tests, sessions_without_a_merger);
     tcase_add_test(tests, topic_of_sessions_is_read_as_windows);
     tcase_add_test(tests, retention_without_windows);

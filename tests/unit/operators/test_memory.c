@@ -77,6 +77,13 @@ static const struct weir_aggregate_config sessions = {.kind = WEIR_AGGREGATE_FOL
                                                       .session_gap_ms = 10,
                                                       .grace_ms = 10,
                                                       .retention_ms = 20};
+static const struct weir_aggregate_config sliding = {.kind = WEIR_AGGREGATE_REDUCE,
+                                                     .reduce = last,
+                                                     .key_serde = &weir_serde_string,
+                                                     .value_serde = &weir_serde_string,
+                                                     .window_size_ms = 10,
+                                                     .grace_ms = 10,
+                                                     .retention_ms = 30};
 static const struct weir_aggregate_config reduce = {.kind = WEIR_AGGREGATE_REDUCE,
                                                     .reduce = last,
                                                     .key_serde = &weir_serde_string,
@@ -107,6 +114,7 @@ static const struct {
     {&weir_aggregate_ops, &windowed, 1, &weir_key_schema_window},
     {&weir_aggregate_ops, &reduce, 1, NULL},
     {&weir_session_ops, &sessions, 1, &weir_key_schema_session},
+    {&weir_sliding_ops, &sliding, 1, &weir_key_schema_window},
     {&weir_table_ops, &table, 1, NULL},
     {&weir_join_ops, &join, 1, NULL},
     {&weir_process_ops, &process, 1, NULL},

@@ -62,7 +62,7 @@ static int build(const void *options)
 }
 
 /* A windowed table: it is built if the windows are. */
-enum windows { TIME, UNLIMITED, SESSION };
+enum windows { TIME, UNLIMITED, SESSION, SLIDING };
 static struct weir_windowed_stream *windowed_by(struct weir_grouped *grouped, enum windows windows,
                                                 const void *options)
 {
@@ -73,6 +73,8 @@ static struct weir_windowed_stream *windowed_by(struct weir_grouped *grouped, en
         return weir_windowed_by_unlimited(grouped, options);
     case SESSION:
         return weir_windowed_by_session(grouped, options);
+    case SLIDING:
+        return weir_windowed_by_sliding(grouped, options);
     }
     return NULL;
 }
@@ -99,6 +101,11 @@ static int time_windows(const void *options)
 static int unlimited_windows(const void *options)
 {
     return build_windows(UNLIMITED, options);
+}
+
+static int sliding_windows(const void *options)
+{
+    return build_windows(SLIDING, options);
 }
 
 static int session_windows(const void *options)
@@ -170,6 +177,8 @@ static const struct kind kinds[] = {
                   offsetof(struct weir_time_windows, advance_ms), time_windows),
     TOPOLOGY_KIND(weir_unlimited_windows, "WEIR_UNLIMITED_WINDOWS_INIT", sizeof(size_t),
                   unlimited_windows),
+    TOPOLOGY_KIND(weir_sliding_windows, "WEIR_SLIDING_WINDOWS_INIT",
+                  offsetof(struct weir_sliding_windows, grace_ms), sliding_windows),
     TOPOLOGY_KIND(weir_session_windows, "WEIR_SESSION_WINDOWS_INIT", sizeof(size_t),
                   session_windows),
 };
@@ -182,6 +191,7 @@ union options {
     struct weir_listen_options listen;
     struct weir_streams_options streams;
     struct weir_time_windows time_windows;
+    struct weir_sliding_windows sliding_windows;
 };
 
 /* What a program sets in the first `size` bytes, behind which lies anything. */
@@ -193,6 +203,7 @@ static union options filled(const struct kind *kind, size_t size)
     options.size = size;
     if (kind->take == listen_at) options.listen.address = "127.0.0.1:0";
     if (kind->take == time_windows) options.time_windows.size_ms = 10;
+    if (kind->take == sliding_windows) options.sliding_windows.difference_ms = 10;
     if (kind->take == start_job) options.streams.application_id = "app";
     return options;
 }
