@@ -124,7 +124,8 @@ static const struct weir_operator_ops *window_ops(const struct weir_logical_wind
     case WEIR_WINDOW_UNLIMITED:
         return &weir_aggregate_ops;
     case WEIR_WINDOW_TIME:
-        return window->advance_ms < window->size_ms ? &weir_hopping_ops : &weir_aggregate_ops;
+        return window->advance_ms < window->size_ms || window->emits_on_close ? &weir_hopping_ops
+                                                                              : &weir_aggregate_ops;
     case WEIR_WINDOW_SESSION:
         return &weir_session_ops;
     case WEIR_WINDOW_SLIDING:
@@ -153,6 +154,7 @@ static struct weir_table *aggregate_stream(const struct weir_stream *stream,
     aggregate->config.window_start_ms = window.start_ms;
     aggregate->config.session_gap_ms = window.gap_ms;
     aggregate->config.grace_ms = window.grace_ms;
+    aggregate->config.emits_on_close = window.emits_on_close;
     aggregate->config.retention_ms =
         read.retention_ms > 0 ? read.retention_ms : weir_window_retention(&window);
     rc = check_aggregate(builder, name, aggregate, window.kind == WEIR_WINDOW_SESSION);

@@ -86,6 +86,7 @@ struct weir_logical_window {
     int64_t gap_ms;     /* session */
     int64_t grace_ms;
     int64_t start_ms; /* unlimited */
+    bool emits_on_close;
 };
 
 struct weir_builder {

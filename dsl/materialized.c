@@ -71,7 +71,8 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
         .spec =
             {
                 .kind = materialized->store,
-                .is_cached = materialized->cache != WEIR_CACHE_OFF,
+                /* Where a window is given on once, there is nothing to hold back. */
+                .is_cached = materialized->cache != WEIR_CACHE_OFF && !window.emits_on_close,
                 .is_logged = !materialized->is_logging_disabled,
                 .is_timestamped = window.kind != WEIR_WINDOW_SESSION,
                 .schema = weir_window_key_schema(&window),

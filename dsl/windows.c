@@ -37,6 +37,14 @@ static int check_grace(struct weir_builder *builder, const char *call, int64_t g
                              (long long)grace_ms);
 }
 
+static int check_emit(struct weir_builder *builder, const char *call, enum weir_emit emit)
+{
+    if (emit == WEIR_EMIT_ON_WINDOW_UPDATE || emit == WEIR_EMIT_ON_WINDOW_CLOSE) return 0;
+    return weir_builder_fail(builder, call,
+                             "emit is %d: WEIR_EMIT_ON_WINDOW_UPDATE or WEIR_EMIT_ON_WINDOW_CLOSE",
+                             (int)emit);
+}
+
 /* What is added up while records come has to be representable, with room for any timestamp's. */
 static int check_span(struct weir_builder *builder, const char *call, const char *what,
                       int64_t size_ms, int64_t grace_ms)
@@ -104,6 +112,7 @@ static int check_time(struct weir_builder *builder, const char *call,
             (long long)((size_ms - 1) / windows->advance_ms + 1), (int)WEIR_WINDOWS_PER_RECORD_MAX);
     }
     int rc = check_grace(builder, call, windows->grace_ms);
+    if (rc == 0) rc = check_emit(builder, call, windows->emit);
     return rc < 0 ? rc : check_span(builder, call, "size", size_ms, windows->grace_ms);
 }
 
@@ -126,6 +135,7 @@ static struct weir_windowed_stream *windowed_by_time(struct weir_grouped *groupe
         .size_ms = read.size_ms,
         .advance_ms = read.advance_ms > 0 ? read.advance_ms : read.size_ms,
         .grace_ms = read.grace_ms,
+        .emits_on_close = read.emit == WEIR_EMIT_ON_WINDOW_CLOSE,
     };
     return windowed;
 }
@@ -187,6 +197,7 @@ static int check_session(struct weir_builder *builder, const char *call,
                                  (long long)windows->gap_ms);
     }
     int rc = check_grace(builder, call, windows->grace_ms);
+    if (rc == 0) rc = check_emit(builder, call, windows->emit);
     return rc < 0 ? rc : check_span(builder, call, "gap", windows->gap_ms, windows->grace_ms);
 }
 
@@ -209,6 +220,7 @@ struct weir_windowed_stream *weir_windowed_by_session(struct weir_grouped *group
         .kind = WEIR_WINDOW_SESSION,
         .gap_ms = read.gap_ms,
         .grace_ms = read.grace_ms,
+        .emits_on_close = read.emit == WEIR_EMIT_ON_WINDOW_CLOSE,
     };
     return windowed;
 }
@@ -223,6 +235,7 @@ static int check_sliding(struct weir_builder *builder, const char *call,
                                  (long long)windows->difference_ms);
     }
     int rc = check_grace(builder, call, windows->grace_ms);
+    if (rc == 0) rc = check_emit(builder, call, windows->emit);
     if (rc < 0) return rc;
     return check_span(builder, call, "difference", windows->difference_ms, windows->grace_ms);
 }
@@ -246,6 +259,7 @@ struct weir_windowed_stream *weir_windowed_by_sliding(struct weir_grouped *group
         .kind = WEIR_WINDOW_SLIDING,
         .size_ms = read.difference_ms,
         .grace_ms = read.grace_ms,
+        .emits_on_close = read.emit == WEIR_EMIT_ON_WINDOW_CLOSE,
     };
     return windowed;
 }

@@ -17,13 +17,15 @@
  *           ├─────────┤                             end 15 <= 18: late    end 20 > 18: updated
  *                ├─────────┤
  *
- * A batch of many windows is taken in pieces, so that its changes have a bound.
+ * A batch of many windows is taken in pieces, so that its changes have a bound. Windows that emit when
+ * they close forward no update (window_close.h).
  */
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "operators/row_fold.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
+#include "operators/window_close.h"
 #include "runtime/state/key_schema.h"
 
 /* ---- which rows take part, and in which windows ---------------------------------------------- */
@@ -206,15 +208,6 @@ static int add_update(struct weir_node *node, struct weir_rows *rows,
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 
-/* What the last commit knew of stream time holds for the store too, before the first record comes. */
-static int open_windows(struct weir_node *node, struct weir_error *error)
-{
-    (void)error;
-    const struct weir_aggregate_config *config = node->plan->config;
-    if (is_windowed(config)) weir_store_advance(node->stores[0], node->observed_ms);
-    return 0;
-}
-
 /* ---- the batch ------------------------------------------------------------------------------- */
 
 static int change_one(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
@@ -263,6 +256,8 @@ static int fold_changes(struct weir_node *node, const struct weir_batch *batch,
 
 static bool forwards_updates(const struct weir_node *node)
 {
+    const struct weir_aggregate_config *config = node->plan->config;
+    if (config->emits_on_close) return false;
     bool is_held_back = weir_store_spec(node->stores[0])->is_cached && weir_node_caches(node);
     return node->plan->child_count > 0 && !is_held_back;
 }
@@ -301,8 +296,61 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
         }
         rc = process_changes(node, batch, &changes);
     }
-    /* Not before: the batch's first rows may still want what its last ones make expire. */
-    if (is_windowed(config)) weir_store_advance(node->stores[0], node->observed_ms);
+    return rc;
+}
+
+/* ---- windows that emit when they close ------------------------------------------------------- */
+
+/* W4: those that end at or before the close time and have not been emitted. Starts lie at the multiples of
+ * the advance: where none does there is nothing to look for. */
+static bool find_closed(const struct weir_node *node, struct weir_closed_range *range)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    const int64_t advance_ms =
+        config->window_advance_ms > 0 ? config->window_advance_ms : config->window_size_ms;
+    range->close_ms = node->observed_ms - config->grace_ms;
+    range->to_ms = range->close_ms - config->window_size_ms;
+    range->from_ms = node->emitted_ms < 0 ? 0 : node->emitted_ms - config->window_size_ms + 1;
+    return range->to_ms >= range->from_ms &&
+           range->to_ms / advance_ms * advance_ms >= range->from_ms;
+}
+
+/* What has not been emitted does not expire, however far time jumps. */
+static void advance_store(struct weir_node *node)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    int64_t time_ms = node->observed_ms;
+    if (config->emits_on_close) {
+        const int64_t next_ms =
+            node->emitted_ms < 0 ? 0 : node->emitted_ms - config->window_size_ms + 1;
+        const int64_t held_ms = next_ms + (config->retention_ms - 1);
+        if (held_ms < time_ms) time_ms = held_ms;
+    }
+    weir_store_advance(node->stores[0], time_ms);
+}
+
+/* `batch` NULL: no row has moved the time. */
+static int emit_closed(struct weir_node *node, const struct weir_batch *batch, uint32_t row)
+{
+    struct weir_closed_range range;
+    weir_window_close_looked(node->state, node);
+    return find_closed(node, &range) ? weir_window_close_emit(node, &range, batch, row) : 0;
+}
+
+static int process_closing(struct weir_node *node, const struct weir_batch *batch)
+{
+    const struct weir_window_close *close = node->state;
+    int rc = 0;
+    for (size_t i = 0; i < batch->count && rc >= 0;) {
+        const bool is_looked = weir_window_close_is_due(close, node);
+        const size_t count = is_looked ? 1 : batch->count - i;
+        const uint32_t row = weir_batch_row(batch, i);
+        struct weir_batch part;
+        rc = weir_rows_part(node, batch, i, count, &part);
+        if (rc >= 0) rc = process_keyed(node, &part);
+        i += count;
+        if (rc >= 0 && is_looked) rc = emit_closed(node, batch, row);
+    }
     return rc;
 }
 
@@ -316,7 +364,18 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     if (rc < 0 || keyed.count == 0) return rc;
     rc = weir_node_key_bytes(node, &keyed, config->key_serde, &rows);
     if (rc < 0 || rows.count == 0) return rc;
-    return process_keyed(node, &rows);
+    rc = config->emits_on_close ? process_closing(node, &rows) : process_keyed(node, &rows);
+    /* Not before: the batch's first rows may still want what its last ones make expire. */
+    if (is_windowed(config)) advance_store(node);
+    return rc;
+}
+
+/* What the last commit knew of stream time holds for the store too, before the first record comes. */
+static int open_windows(struct weir_node *node, struct weir_error *error)
+{
+    (void)error;
+    if (is_windowed(node->plan->config)) advance_store(node);
+    return 0;
 }
 
 static int flush(struct weir_node *node)
@@ -330,12 +389,17 @@ static int flush(struct weir_node *node)
     return weir_table_rows_flush(node, &table);
 }
 
-/* Rows of windows that are over may go, though no row has come. */
+/* Windows may close, and rows of those that are over may go, though no row has come. */
 static int time_advanced(struct weir_node *node)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    if (config->window_size_ms > 0) weir_store_advance(node->stores[0], node->observed_ms);
-    return 0;
+    int rc = 0;
+    if (!is_windowed(config)) return 0;
+    if (config->emits_on_close && weir_window_close_is_due(node->state, node)) {
+        rc = emit_closed(node, NULL, 0);
+    }
+    advance_store(node);
+    return rc;
 }
 
 #define TRAITS(makes_rows_)                                                                        \
@@ -356,6 +420,7 @@ const struct weir_operator_ops weir_aggregate_ops = {
 const struct weir_operator_ops weir_hopping_ops = {
     .name = "aggregate",
     .traits = TRAITS(true),
+    .state_size = sizeof(struct weir_window_close),
     .open = open_windows,
     .process = process,
     .flush = flush,

@@ -83,10 +83,11 @@ struct weir_aggregate_config {
     int64_t window_start_ms;   /* of the one without an end */
     int64_t session_gap_ms;    /* sessions: no window size */
     int64_t grace_ms;
+    bool emits_on_close;
     int64_t retention_ms; /* sessions, sliding: how far back rows are found */
 };
 extern const struct weir_operator_ops weir_aggregate_ops;
-/** The same where a row is in several windows. */
+/** The same where a row is in several windows, or closes some that emit then. */
 extern const struct weir_operator_ops weir_hopping_ops;
 /** The same over sessions; store 0 has their keys. */
 extern const struct weir_operator_ops weir_session_ops;

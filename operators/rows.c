@@ -127,6 +127,22 @@ int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *
     return weir_node_forward(node, &selected);
 }
 
+int weir_rows_part(struct weir_node *node, const struct weir_batch *batch, size_t from,
+                   size_t count, struct weir_batch *part_out)
+{
+    weir_assert(from + count <= batch->count);
+    *part_out = *batch;
+    part_out->count = count;
+    if (count == batch->count) return 0;
+    uint32_t *rows = weir_arena_array(weir_node_arena(node), count, sizeof *rows);
+    if (rows == NULL) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = weir_batch_row(batch, from + i);
+    }
+    part_out->rows = rows;
+    return 0;
+}
+
 int weir_rows_forward_where(struct weir_node *node, const struct weir_batch *batch,
                             weir_predicate_fn look, void *context, enum weir_rows_keep keep)
 {

@@ -57,6 +57,10 @@ static inline void *weir_rows_column(struct weir_node *node, const struct weir_b
 int weir_rows_forward_selected(struct weir_node *node, const struct weir_batch *batch,
                                const uint32_t *selection, size_t count);
 
+/** The selected rows [from, from + count) of a batch. WEIR_NO_MEMORY. */
+int weir_rows_part(struct weir_node *node, const struct weir_batch *batch, size_t from,
+                   size_t count, struct weir_batch *part_out);
+
 /** Which rows go on after a user function has looked at them. */
 enum weir_rows_keep { WEIR_ROWS_WHERE_TRUE, WEIR_ROWS_WHERE_FALSE, WEIR_ROWS_ALL };
 /** Call `look` for each row and forward those to keep; rows it fails on go to the handler. */

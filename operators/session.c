@@ -20,9 +20,11 @@
 #include "operators/row_fold.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
+#include "operators/window_close.h"
 
 struct session_state {
     struct weir_live_rows live;
+    struct weir_window_close close;
 };
 
 /* What a record does: the sessions [at, at + count) of its key become one. */
@@ -190,19 +192,44 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     return apply(fold, batch, row, &merge, updates);
 }
 
-/* ---- the batch ------------------------------------------------------------------------------- */
+/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has moved the time. */
+static int emit_closed(struct weir_node *node, const struct weir_batch *batch, uint32_t row)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    struct session_state *state = node->state;
+    if (!config->emits_on_close || !weir_window_close_is_due(&state->close, node)) return 0;
+    const int64_t close_ms = node->observed_ms - config->grace_ms - config->session_gap_ms;
+    const struct weir_closed_range range = {
+        .from_ms = node->emitted_ms < 0 ? 0 : node->emitted_ms,
+        .to_ms = close_ms - 1,
+        .close_ms = close_ms,
+    };
+    weir_window_close_looked(&state->close, node);
+    return weir_window_close_emit(node, &range, batch, row);
+}
 
-/* One short of the observed time: the session that ends as far back as is not late yet is kept. */
+/* One short of the observed time: the session that ends as far back as is not late yet is kept. What has
+ * not been emitted does not expire, however far time jumps. */
 static void advance_store(struct weir_node *node)
 {
-    if (node->observed_ms > 0) weir_store_advance(node->stores[0], node->observed_ms - 1);
+    const struct weir_aggregate_config *config = node->plan->config;
+    int64_t time_ms = node->observed_ms - 1;
+    if (config->emits_on_close) {
+        const int64_t next_ms = node->emitted_ms < 0 ? 0 : node->emitted_ms;
+        const int64_t held_ms = next_ms + (config->retention_ms - 1);
+        if (held_ms < time_ms) time_ms = held_ms;
+    }
+    if (time_ms > 0) weir_store_advance(node->stores[0], time_ms);
 }
+
+/* ---- the batch ------------------------------------------------------------------------------- */
 
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
     const bool is_held_back = spec->is_cached && weir_node_caches(node);
-    const bool forwards = node->plan->child_count > 0 && !is_held_back;
+    const struct weir_aggregate_config *config = node->plan->config;
+    const bool forwards = node->plan->child_count > 0 && !is_held_back && !config->emits_on_close;
     struct weir_rows updates;
     struct weir_row_fold fold;
     int64_t late = 0;
@@ -210,7 +237,9 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     weir_rows_init(&updates, weir_node_arena(node), spec->keeps_old, true);
     weir_row_fold_init(&fold, node, forwards);
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
-        rc = process_row(&fold, batch, weir_batch_row(batch, i), forwards ? &updates : NULL, &late);
+        const uint32_t row = weir_batch_row(batch, i);
+        rc = process_row(&fold, batch, row, forwards ? &updates : NULL, &late);
+        if (rc >= 0) rc = emit_closed(node, batch, row);
     }
     if (late > 0) weir_node_dropped(node, WEIR_DROP_LATE, late);
     advance_store(node);
@@ -229,11 +258,12 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     return rc < 0 || rows.count == 0 ? rc : process_rows(node, &rows);
 }
 
-/* Sessions that are over may go, though no row has come. */
+/* Sessions may close, and those that are over may go, though no row has come. */
 static int time_advanced(struct weir_node *node)
 {
+    int rc = emit_closed(node, NULL, 0);
     advance_store(node);
-    return 0;
+    return rc;
 }
 
 static int flush(struct weir_node *node)

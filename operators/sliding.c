@@ -28,10 +28,12 @@
 #include "operators/row_fold.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
+#include "operators/window_close.h"
 
 struct sliding_state {
     struct weir_live_rows live;
     int64_t store_ms; /* the last start that was put; -1: none */
+    struct weir_window_close close;
 };
 
 enum step_kind {
@@ -337,7 +339,7 @@ static int process_row(struct work *work)
     const struct weir_slice record_key = work->batch->key_bytes[work->row];
     struct plan plan;
     struct found found = {0};
-    if (timestamp_ms > node->observed_ms) node->observed_ms = timestamp_ms;
+    weir_node_observe(node, timestamp_ms);
     work->close_ms = minus(node->observed_ms, config->grace_ms);
     if (plus(timestamp_ms, config->window_size_ms) < work->close_ms) {
         work->late++;
@@ -356,14 +358,56 @@ static int process_row(struct work *work)
     return rc < 0 ? rc : 0;
 }
 
+/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has moved the time. */
+static int emit_closed(struct weir_node *node, const struct weir_batch *batch, uint32_t row)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    struct sliding_state *state = node->state;
+    const int64_t size_ms = config->window_size_ms;
+    const int64_t close_ms = minus(node->observed_ms, config->grace_ms);
+    if (!config->emits_on_close || !weir_window_close_is_due(&state->close, node)) return 0;
+    const struct weir_closed_range range = {
+        .from_ms = node->emitted_ms < size_ms ? 0 : node->emitted_ms - size_ms,
+        .to_ms = close_ms - size_ms - 1,
+        .close_ms = close_ms,
+    };
+    weir_window_close_looked(&state->close, node);
+    return weir_window_close_emit(node, &range, batch, row);
+}
+
+/* Early records and late ones do not look, as in Kafka Streams. */
+static bool looks(const struct work *work)
+{
+    const struct weir_aggregate_config *config = work->fold.node->plan->config;
+    const int64_t timestamp_ms = work->batch->timestamps[work->row];
+    return timestamp_ms >= config->window_size_ms &&
+           plus(timestamp_ms, config->window_size_ms) >= work->close_ms;
+}
+
+/* What has not been emitted does not expire, however far time jumps. */
+static void advance_store(struct weir_node *node)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    const struct sliding_state *state = node->state;
+    int64_t time_ms = state->store_ms;
+    if (config->emits_on_close) {
+        const int64_t next_ms = node->emitted_ms < config->window_size_ms
+                                    ? 0
+                                    : node->emitted_ms - config->window_size_ms;
+        const int64_t held_ms = next_ms + (config->retention_ms - 1);
+        if (held_ms < time_ms) time_ms = held_ms;
+    }
+    if (time_ms >= 0) weir_store_advance(node->stores[0], time_ms);
+}
+
 /* ---- the batch ------------------------------------------------------------------------------- */
 
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
-    const struct sliding_state *state = node->state;
+    const struct weir_aggregate_config *config = node->plan->config;
     const bool is_held_back = spec->is_cached && weir_node_caches(node);
-    const bool forwards = node->plan->child_count > 0 && !is_held_back;
+    const bool forwards = node->plan->child_count > 0 && !is_held_back && !config->emits_on_close;
     struct weir_rows updates;
     struct work work = {.batch = batch, .updates = forwards ? &updates : NULL};
     int rc = 0;
@@ -372,9 +416,10 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         work.row = weir_batch_row(batch, i);
         rc = process_row(&work);
+        if (rc >= 0 && looks(&work)) rc = emit_closed(node, batch, work.row);
     }
     if (work.late > 0) weir_node_dropped(node, WEIR_DROP_LATE, work.late);
-    if (state->store_ms >= 0) weir_store_advance(node->stores[0], state->store_ms);
+    advance_store(node);
     return rc < 0 ? rc : weir_rows_forward(&updates, node);
 }
 
@@ -388,6 +433,14 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     if (rc < 0 || keyed.count == 0) return rc;
     rc = weir_node_key_bytes(node, &keyed, config->key_serde, &rows);
     return rc < 0 || rows.count == 0 ? rc : process_rows(node, &rows);
+}
+
+/* Windows may close though no row has come. */
+static int time_advanced(struct weir_node *node)
+{
+    int rc = emit_closed(node, NULL, 0);
+    advance_store(node);
+    return rc;
 }
 
 static int flush(struct weir_node *node)
@@ -428,7 +481,7 @@ static int open_windows(struct weir_node *node, struct weir_error *error)
     int rc = weir_live_rows_load(&state->live, node, expired_ms, live_row, error);
     if (rc < 0) return rc;
     find_store_time(state);
-    if (state->store_ms >= 0) weir_store_advance(node->stores[0], state->store_ms);
+    advance_store(node);
     return 0;
 }
 
@@ -453,5 +506,6 @@ const struct weir_operator_ops weir_sliding_ops = {
     .open = open_windows,
     .process = process,
     .flush = flush,
+    .time_advanced = time_advanced,
     .close = close_windows,
 };

@@ -207,6 +207,10 @@ struct weir_tumbling {
 WEIR_API struct weir_windowed_stream *weir_windowed_by(struct weir_grouped *grouped,
                                                        struct weir_tumbling window);
 
+/** When a windowed table gives results on: each change of a window, or each window once, with its last
+ * value, when no record changes it any more (docs/guide/time-and-windows.md). */
+enum weir_emit { WEIR_EMIT_ON_WINDOW_UPDATE = 0, WEIR_EMIT_ON_WINDOW_CLOSE = 1 };
+
 /** Windows [start, start + size_ms) at each multiple of advance_ms: hopping ones, which overlap. A
  * record is in each that it falls into, at most WEIR_WINDOWS_PER_RECORD_MAX. */
 struct weir_time_windows {
@@ -214,6 +218,7 @@ struct weir_time_windows {
     int64_t size_ms;
     int64_t advance_ms; /* from one start to the next, at most size_ms; 0: size_ms (tumbling) */
     int64_t grace_ms;   /* after a window's end: as long does it take records */
+    enum weir_emit emit;
 };
 /** `struct weir_time_windows windows = {WEIR_TIME_WINDOWS_INIT, .size_ms = 10000};` */
 #define WEIR_TIME_WINDOWS_INIT .size = sizeof(struct weir_time_windows)
@@ -237,6 +242,7 @@ struct weir_session_windows {
     WEIR_SIZE(struct weir_session_windows);
     int64_t gap_ms; /* of inactivity */
     int64_t grace_ms;
+    enum weir_emit emit;
 };
 #define WEIR_SESSION_WINDOWS_INIT .size = sizeof(struct weir_session_windows)
 WEIR_API struct weir_windowed_stream *
@@ -248,6 +254,7 @@ struct weir_sliding_windows {
     WEIR_SIZE(struct weir_sliding_windows);
     int64_t difference_ms;
     int64_t grace_ms;
+    enum weir_emit emit;
 };
 #define WEIR_SLIDING_WINDOWS_INIT .size = sizeof(struct weir_sliding_windows)
 WEIR_API struct weir_windowed_stream *

@@ -66,8 +66,12 @@ struct weir_streams_options {
     /* task.max.time.skew.ms: while tasks catch up none reads further ahead of the last of them in event time, so that
      * less waits in repartition topics and open windows. 0: 10 minutes; WEIR_TIME_SKEW_OFF: as far as each comes. */
     int64_t task_max_time_skew_ms;
+    /* Windows that emit when they close are looked through once in so long, of wall-clock time. 0: 1000;
+     * WEIR_EMIT_AT_ONCE: at each record, which takes a scan of the changed windows each time. */
+    int64_t window_emit_interval_ms;
 };
 enum { WEIR_TIME_SKEW_OFF = -1 };
+enum { WEIR_EMIT_AT_ONCE = -1 };
 /** `struct weir_streams_options options = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "app"};` */
 #define WEIR_STREAMS_OPTIONS_INIT .size = sizeof(struct weir_streams_options)
 

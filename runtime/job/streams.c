@@ -10,6 +10,7 @@
 #include "runtime/state/folder.h"
 
 enum {
+    EMIT_INTERVAL_MS = 1000,
     APPLICATION_ID_SIZE_MAX = 100,
     COMMIT_INTERVAL_MS = 100,
     CACHE_BYTES = 10 << 20,
@@ -60,6 +61,12 @@ static int check_options(const struct weir_streams_options *options, struct weir
                               ": milliseconds, 0 for the default or WEIR_TIME_SKEW_OFF",
                               options->task_max_time_skew_ms);
     }
+    if (options->window_emit_interval_ms < WEIR_EMIT_AT_ONCE) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "window_emit_interval_ms is %" PRId64
+                              ": 0 for 1000, or WEIR_EMIT_AT_ONCE",
+                              options->window_emit_interval_ms);
+    }
     if (options->cache_max_bytes < WEIR_CACHE_OFF) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "cache_max_bytes is %" PRId64
@@ -87,6 +94,7 @@ static void take_options(struct weir_streams *streams, const struct weir_streams
     if (taken->commit_interval_ms == 0) taken->commit_interval_ms = COMMIT_INTERVAL_MS;
     if (taken->task_max_time_skew_ms == 0) taken->task_max_time_skew_ms = TIME_SKEW_MS;
     if (taken->cache_max_bytes == 0) taken->cache_max_bytes = CACHE_BYTES;
+    if (taken->window_emit_interval_ms == 0) taken->window_emit_interval_ms = EMIT_INTERVAL_MS;
 }
 
 /* The job's table of topics: names are known now, the rest when the log has been asked. A table over a
@@ -140,6 +148,8 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
         .on_processing_error = options->on_processing_error,
         .on_production_error = options->on_production_error,
         .caches = options->cache_max_bytes != WEIR_CACHE_OFF,
+        .emit_interval_ms =
+            options->window_emit_interval_ms > 0 ? options->window_emit_interval_ms : 0,
     };
     return 0;
 }

@@ -83,6 +83,8 @@ struct weir_node {
     /* The least that the writers behind the task's repartition topics have reached: the observed time stays at or below
      * it. INT64_MAX where nobody holds it back. The task's; NULL: none. */
     const int64_t *time_bound_ms;
+    /* How far its windows have been emitted that do so when they close; -1: none. State as well. */
+    int64_t emitted_ms;
     const char *mark_name; /* what a commit calls it: stays through edits (task/mark_names.c) */
 };
 
@@ -167,6 +169,10 @@ int weir_node_send(struct weir_node *node, const struct weir_batch *batch);
 /** Stream time of the task: largest timestamp processed so far, the record at hand (node->call)
  * included; -1 before the first. */
 int64_t weir_node_stream_time(const struct weir_node *node);
+/** Wall-clock time, as it was before the batch at hand; and the pause between two looks at what has closed
+ * (window_emit_interval_ms). */
+int64_t weir_node_wall_ms(const struct weir_node *node);
+int64_t weir_node_emit_interval_ms(const struct weir_node *node);
 bool weir_node_caches(const struct weir_node *node); /* statestore.cache.max.bytes is not off */
 /** Whether the node forwards row by row, as the plan says for a job with or without caches. */
 static inline bool weir_node_is_record_by_record(const struct weir_node *node)

@@ -46,6 +46,7 @@ struct weir_task_config {
     enum weir_on_error on_processing_error;
     enum weir_on_error on_production_error;
     bool caches;
+    int64_t emit_interval_ms; /* of windows that emit when they close; 0: at each record */
     size_t cache_bytes_max;     /* per task */
     size_t task_count;          /* of the job */
     const int32_t *task_counts; /* by sub-topology; NULL: no topic is timed */

@@ -245,6 +245,16 @@ int64_t weir_node_stream_time(const struct weir_node *node)
     return time_ms > task->stream_time_ms ? time_ms : task->stream_time_ms;
 }
 
+int64_t weir_node_wall_ms(const struct weir_node *node)
+{
+    return node->task->wall_now_ms;
+}
+
+int64_t weir_node_emit_interval_ms(const struct weir_node *node)
+{
+    return node->task->options.config->emit_interval_ms;
+}
+
 bool weir_node_caches(const struct weir_node *node)
 {
     return node->task->options.config->caches;

@@ -42,6 +42,7 @@ static void node_init(struct weir_task *task, struct weir_node *node,
         .observed_ms = -1,
         .seen_ms = -1,
         .time_bound_ms = &task->time.bound_ms,
+        .emitted_ms = -1,
         .call = {.scope = &task->scope, .error = &task->record_error, .layouts = &plan->layouts},
     };
     if (weir_arena_failed(memory)) return;
@@ -252,13 +253,15 @@ static void give_back_observed(struct weir_task *task, const struct weir_node_ma
                                size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        bool is_seen = marks[i].id == WEIR_MARK_SEEN;
-        if (marks[i].id != WEIR_MARK_OBSERVED && !is_seen) continue;
+        bool is_emitted = marks[i].id == WEIR_MARK_EMITTED;
+        bool is_observed = marks[i].id == WEIR_MARK_OBSERVED;
+        bool is_seen = marks[i].id == WEIR_MARK_SEEN || is_observed;
         for (size_t n = 0; n < task->plan->node_count; n++) {
             struct weir_node *node = &task->nodes[n];
             if (strcmp(node->mark_name, marks[i].node) != 0) continue;
-            if (!is_seen) node->observed_ms = marks[i].time_ms;
-            if (marks[i].time_ms > node->seen_ms) node->seen_ms = marks[i].time_ms;
+            if (is_emitted) node->emitted_ms = marks[i].time_ms;
+            if (is_observed) node->observed_ms = marks[i].time_ms;
+            if (is_seen && marks[i].time_ms > node->seen_ms) node->seen_ms = marks[i].time_ms;
         }
     }
 }

@@ -39,13 +39,16 @@ static int keep_marks(struct weir_stream_thread *thread, const struct weir_task 
     }
     for (size_t i = 0; i < task->plan->node_count; i++) {
         const struct weir_node *node = &task->nodes[i];
-        struct weir_node_mark observed = {node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms};
-        struct weir_node_mark seen = {node->mark_name, WEIR_MARK_SEEN, node->seen_ms};
         bool is_ahead = node->seen_ms > node->observed_ms;
-        if (node->observed_ms >= 0 && keep_mark(thread, progress, observed) < 0) {
-            return WEIR_NO_MEMORY;
+        const struct weir_node_mark times[] = {
+            {node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms},
+            {node->mark_name, WEIR_MARK_SEEN, is_ahead ? node->seen_ms : -1},
+            {node->mark_name, WEIR_MARK_EMITTED, node->emitted_ms},
+        };
+        for (size_t t = 0; t < sizeof times / sizeof times[0]; t++) {
+            if (times[t].time_ms < 0) continue;
+            if (keep_mark(thread, progress, times[t]) < 0) return WEIR_NO_MEMORY;
         }
-        if (is_ahead && keep_mark(thread, progress, seen) < 0) return WEIR_NO_MEMORY;
     }
     if (!task->time.is_bounded || task->stream_time_ms < 0) return 0;
     return keep_mark(

@@ -32,6 +32,7 @@ enum {
     WEIR_MARK_SEEN = -2,     /* seen_ms, where that is larger */
     WEIR_MARK_STREAM =
         -3, /* of WEIR_MARK_TASK: its stream time, where partition times do not say it */
+    WEIR_MARK_EMITTED = -4, /* emitted_ms */
 };
 /** What the task itself is called among its nodes. */
 #define WEIR_MARK_TASK "task"

@@ -348,7 +348,7 @@ static const struct weir_materialized *materialized(struct graph *graph, const s
     const char *cache = line_option(line, "cache");
     const char *log = line_option(line, "log");
     if (log != NULL && strcmp(log, "off") != 0) graph_miss(graph, "log configs");
-    const char *retention = line_option(line, "retention");
+    const char *retention = graph->keeps_default ? NULL : line_option(line, "retention");
     *to = (struct weir_materialized){
         WEIR_MATERIALIZED_INIT,
         .name = line_option(line, "store"),
@@ -532,17 +532,21 @@ static void declare_window(struct graph *graph, const struct line *line)
     bool is_session = strcmp(kind, "session") == 0;
     bool is_sliding = strcmp(kind, "sliding") == 0;
     if (!is_time && !is_unlimited && !is_session && !is_sliding) graph_miss(graph, kind);
-    if (line_option(line, "emit") != NULL) graph_miss(graph, "emission on close");
+    const char *when = line_option(line, "emit");
+    const enum weir_emit emit = when != NULL && strcmp(when, "close") == 0
+                                    ? WEIR_EMIT_ON_WINDOW_CLOSE
+                                    : WEIR_EMIT_ON_WINDOW_UPDATE;
     if (from == NULL || graph->missing[0] != '\0') return;
     const struct weir_time_windows time = {WEIR_TIME_WINDOWS_INIT, .size_ms = size_ms,
                                            .advance_ms = number_option(line, "advance"),
-                                           .grace_ms = number_option(line, "grace")};
+                                           .grace_ms = number_option(line, "grace"), .emit = emit};
     const struct weir_unlimited_windows unlimited = {WEIR_UNLIMITED_WINDOWS_INIT, size_ms};
     const struct weir_session_windows session = {WEIR_SESSION_WINDOWS_INIT, .gap_ms = size_ms,
-                                                 .grace_ms = number_option(line, "grace")};
-    const struct weir_sliding_windows sliding = {WEIR_SLIDING_WINDOWS_INIT,
-                                                 .difference_ms = size_ms,
-                                                 .grace_ms = number_option(line, "grace")};
+                                                 .grace_ms = number_option(line, "grace"),
+                                                 .emit = emit};
+    const struct weir_sliding_windows sliding = {
+        WEIR_SLIDING_WINDOWS_INIT, .difference_ms = size_ms,
+        .grace_ms = number_option(line, "grace"), .emit = emit};
     struct thing thing = *from;
     thing.kind = THING_WINDOWED;
     thing.key.window_ms = is_time || is_sliding ? size_ms : is_session ? SESSION : INT64_MAX;

@@ -70,8 +70,9 @@ struct graph {
     size_t topic_count;
     struct store_type stores[STORES_MAX];
     size_t store_count;
-    bool names_count;  /* the case is about names: each must be given as it says */
-    char missing[128]; /* what the case needs and is not built; empty: nothing */
+    bool names_count;   /* the case is about names: each must be given as it says */
+    bool keeps_default; /* stores keep their windows by default, whatever the case says */
+    char missing[128];  /* what the case needs and is not built; empty: nothing */
 };
 
 /** What the case needs is not built; the first is kept. */

@@ -75,6 +75,8 @@ static void take_config(struct run *run, const struct line *line)
     char what[64];
     (void)snprintf(what, sizeof what, "config %.*s", (int)strcspn(text, "=") & 31, text);
     if (!is_known) graph_miss(&run->graph, what);
+    const char *interval = strncmp(text, "emit.interval=", 14) == 0 ? text + 14 : NULL;
+    if (interval != NULL) options->window_emit_interval_ms = atoll(interval);
     if (strcmp(text, "cache=on") == 0) options->cache_max_bytes = 0;
     if (strcmp(text, "processing=continue") == 0) options->on_processing_error = WEIR_ON_ERROR_SKIP;
     if (strcmp(text, "deserialization=continue") == 0) {
@@ -449,14 +451,16 @@ static void count_result(const struct run *run, const char *file, bool is_same)
     }
 }
 
-static void run_case(struct vector_case *vector, const char *file)
+static void run_case(struct vector_case *vector, const char *file, bool keeps_default)
 {
     static struct run run;
     bool is_refused = false;
     memset(&run, 0, sizeof run);
     run.vector = vector;
+    run.graph.keeps_default = keeps_default;
     run.options = (struct weir_streams_options){WEIR_STREAMS_OPTIONS_INIT, .application_id = "app",
-                                                .cache_max_bytes = WEIR_CACHE_OFF};
+                                                .cache_max_bytes = WEIR_CACHE_OFF,
+                                                .window_emit_interval_ms = WEIR_EMIT_AT_ONCE};
     if (!declare(&run, &is_refused)) {
         totals.not_built++;
         count_missing(run.graph.missing);
@@ -470,6 +474,15 @@ static void run_case(struct vector_case *vector, const char *file)
 
 /* ---- the door -------------------------------------------------------------------------------- */
 
+static bool has_time_windows(const struct vector_case *vector)
+{
+    for (size_t i = 0; i < vector->count; i++) {
+        const char *kind = line_word(&vector->lines[i], 3);
+        if (line_is(&vector->lines[i], "window")) return strcmp(kind, "time") == 0;
+    }
+    return false;
+}
+
 static int run_file(const char *path, const char *only)
 {
     FILE *file = fopen(path, "r");
@@ -481,7 +494,14 @@ static int run_file(const char *path, const char *only)
     int before[3] = {totals.passed, totals.failed, totals.not_built};
     struct vector_case vector;
     while (case_read(file, &vector)) {
-        if (strstr(vector.name, only) != NULL) run_case(&vector, slash != NULL ? slash + 1 : path);
+        const char *name = slash != NULL ? slash + 1 : path;
+        const size_t size = strlen(vector.name);
+        const bool is_long = size > 5 && strcmp(vector.name + size - 5, "-long") == 0;
+        const bool is_wanted = strstr(vector.name, only) != NULL;
+        if (is_wanted) run_case(&vector, name, false);
+        /* What Kafka Streams emits with a long retention (and loses without: `odd
+         * expired-before-emitted`) Weir emits in any case. Of other windows retention decides more. */
+        if (is_wanted && is_long && has_time_windows(&vector)) run_case(&vector, name, true);
         case_close(&vector);
     }
     (void)fclose(file);

@@ -597,6 +597,9 @@ START_TEST(windows_that_leave_gaps_or_stand_still)
     windows_are_refused(
         (struct weir_time_windows){WEIR_TIME_WINDOWS_INIT, .size_ms = 10, .grace_ms = -1},
         "the window's grace is -1 ms: at least 0");
+    windows_are_refused((struct weir_time_windows){WEIR_TIME_WINDOWS_INIT, .size_ms = 10,
+                                                   .emit = (enum weir_emit)7},
+                        "emit is 7: WEIR_EMIT_ON_WINDOW_UPDATE or WEIR_EMIT_ON_WINDOW_CLOSE");
 }
 END_TEST
 

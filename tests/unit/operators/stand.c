@@ -236,6 +236,16 @@ int64_t weir_node_stream_time(const struct weir_node *node)
     return stand_of(node)->stream_time_ms;
 }
 
+int64_t weir_node_wall_ms(const struct weir_node *node)
+{
+    return stand_of(node)->wall_ms;
+}
+
+int64_t weir_node_emit_interval_ms(const struct weir_node *node)
+{
+    return stand_of(node)->emit_interval_ms;
+}
+
 bool weir_node_caches(const struct weir_node *node)
 {
     return stand_of(node)->caches;
@@ -330,6 +340,7 @@ void stand_open(struct stand *stand, size_t store_count)
         .stores = stand->store_pointers,
         .call = {.scope = &stand->scope, .error = &stand->record_error},
         .observed_ms = -1,
+        .emitted_ms = -1,
     };
     open_node(stand);
 }

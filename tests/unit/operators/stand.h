@@ -48,6 +48,8 @@ struct stand {
     int64_t dropped[2];
     int64_t failed;
     int64_t stream_time_ms;
+    int64_t wall_ms;
+    int64_t emit_interval_ms;
     size_t header_count; /* of the first row of each batch that is fed */
     enum stand_output output;
     char text[STAND_TEXT_SIZE]; /* what came out */
