@@ -169,7 +169,9 @@ static struct weir_table *aggregate_stream(const struct weir_stream *stream,
             weir_windowed_serde_make(&builder->arena, stream->key_serde, window.size_ms);
     }
     store.value_serde = aggregate->config.value_serde;
-    return add_aggregate(stream, name, aggregate, window_ops(&window), &store);
+    struct weir_table *table = add_aggregate(stream, name, aggregate, window_ops(&window), &store);
+    if (table != NULL) table->window = window;
+    return table;
 }
 
 static struct weir_table *count(const struct weir_stream *stream, struct weir_logical_window window,

@@ -133,6 +133,8 @@ struct weir_table {
     struct weir_builder *builder;
     int32_t node; /* -1: dead */
     int32_t store;
+    bool is_suppressed;                 /* its store is a buffer: nobody looks into it */
+    struct weir_logical_window window;  /* that its keys are of */
     const struct weir_serde *key_serde; /* windowed: of the windowed key */
     const struct weir_serde *value_serde;
 };

@@ -35,7 +35,8 @@ static void find_needed_stores(struct weir_builder *builder)
 {
     for (size_t i = 0; i < builder->store_count; i++) {
         struct weir_logical_store *store = builder->stores[i];
-        store->is_needed = store->is_named || store->is_declared || store->table_node < 0;
+        store->is_needed =
+            store->is_named || store->is_declared || store->table_node < 0 || store->spec.keeps_old;
     }
     for (size_t i = 0; i < builder->node_count; i++) {
         const struct weir_logical_node *node = builder->nodes[i];

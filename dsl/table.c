@@ -113,6 +113,11 @@ static int check_join(const struct weir_stream *stream, const struct weir_table 
                                  "the table belongs to another builder: declare both with one");
     }
     if (!weir_table_is_live(table)) return WEIR_INVALID_TOPOLOGY; /* said where it died */
+    if (table->is_suppressed) {
+        return weir_builder_fail(builder, name,
+                                 "the table is suppressed, and what is held back cannot be looked "
+                                 "up: join before weir_suppress");
+    }
     if (stream->key_serde == NULL) {
         return weir_builder_fail(builder, name,
                                  "the stream's key has no serde, and the join needs one: pass it "

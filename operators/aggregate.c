@@ -193,7 +193,7 @@ static const void *output_key(struct weir_node *node, const void *key, struct we
 /* `old` is a view into the entry: it is read before the entry changes. */
 static int add_update(struct weir_node *node, struct weir_rows *rows,
                       const struct weir_batch *batch, uint32_t from, struct weir_slice store_key,
-                      struct weir_slice old, const struct weir_row_fold *fold, int64_t timestamp_ms)
+                      struct weir_slice old, struct weir_row_fold *fold, int64_t timestamp_ms)
 {
     const struct weir_aggregate_config *config = node->plan->config;
     int64_t row = weir_rows_add(rows);
@@ -205,6 +205,7 @@ static int add_update(struct weir_node *node, struct weir_rows *rows,
     rows->timestamps[row] = timestamp_ms;
     if (rows->keys[row] == NULL) return WEIR_NO_MEMORY;
     if (!rows->has_olds) return 0;
+    if (weir_slice_is_null(old)) return weir_fold_initial(fold, &rows->olds[row]);
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 

@@ -94,6 +94,16 @@ extern const struct weir_operator_ops weir_session_ops;
 /** The same over sliding windows, whose size is the difference. */
 extern const struct weir_operator_ops weir_sliding_ops;
 
+/** A table's updates held back; store 0 is the buffer. Keys and values are the plan's. */
+struct weir_suppress_config {
+    bool is_final; /* by the end of a windowed key, and deletions are not told; else by timestamp */
+    int64_t delay_ms;    /* grace, or the limit */
+    int64_t records_max; /* 0: no bound */
+    int64_t bytes_max;
+    bool stops_when_full; /* else the first rows go on early */
+};
+extern const struct weir_operator_ops weir_suppress_ops;
+
 /** A table over a topic: store 0, if there is one, holds the latest value per key. */
 struct weir_table_config {
     const struct weir_serde *key_serde;

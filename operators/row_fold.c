@@ -121,6 +121,18 @@ int weir_fold_row(struct weir_row_fold *fold, const struct weir_batch *batch, ui
     return WEIR_INVALID_ARGUMENT;
 }
 
+int weir_fold_initial(struct weir_row_fold *fold, const void **object_out)
+{
+    static const int64_t zero = 0;
+    const struct weir_aggregate_config *config = fold->node->plan->config;
+    void *aggregate = NULL;
+    *object_out = config->kind == WEIR_AGGREGATE_COUNT ? &zero : NULL;
+    if (config->kind != WEIR_AGGREGATE_FOLD) return 0;
+    int rc = own_aggregate(fold, weir_null(), &aggregate);
+    if (rc >= 0) *object_out = aggregate;
+    return rc;
+}
+
 /* ---- sessions -------------------------------------------------------------------------------- */
 
 static int merge_counts(struct weir_row_fold *fold, const struct weir_slice *olds, size_t count)

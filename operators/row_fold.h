@@ -32,6 +32,9 @@ void weir_row_fold_init(struct weir_row_fold *fold, struct weir_node *node, bool
 int weir_fold_row(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
                   struct weir_slice old);
 
+/** The value before a key's first: what it begins with, NULL of a reduce. Kafka Streams has it go before the
+ * first update, where somebody asks for old values. */
+int weir_fold_initial(struct weir_row_fold *fold, const void **object_out);
 /**
  * The same for a session that takes up others: their aggregates, `count` of them in order of time, are
  * merged, and the row is folded into what comes out. None: the first of its session.

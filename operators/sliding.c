@@ -254,7 +254,7 @@ struct work {
 };
 
 static int add_update(struct work *work, struct weir_slice store_key, struct weir_slice old,
-                      int64_t timestamp_ms)
+                      bool is_copy, int64_t timestamp_ms)
 {
     struct weir_node *node = work->fold.node;
     const struct weir_aggregate_config *config = node->plan->config;
@@ -271,6 +271,8 @@ static int add_update(struct work *work, struct weir_slice store_key, struct wei
     rows->values[row] = work->fold.object;
     rows->timestamps[row] = timestamp_ms;
     if (!rows->has_olds) return 0;
+    if (weir_slice_is_null(old) && !is_copy)
+        return weir_fold_initial(&work->fold, &rows->olds[row]);
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 
@@ -317,7 +319,11 @@ static int do_step(struct work *work, const struct step *step, const struct foun
         rc = weir_node_record_failed(node, work->batch, work->row, rc);
         return rc < 0 ? rc : WEIR_END; /* the steps behind it are not done */
     }
-    rc = add_update(work, found->keys[i], old, timestamp_ms);
+    /* As in Kafka Streams: what the fold began with, and nothing of a copy. */
+    const struct weir_slice before = step->kind == EXTEND   ? found->left
+                                     : step->kind == UPDATE ? old
+                                                            : weir_null();
+    rc = add_update(work, found->keys[i], before, step->kind == COPY, timestamp_ms);
     if (rc < 0) return rc;
     if (step->start_ms > state->store_ms) state->store_ms = step->start_ms;
     if (!weir_slice_is_null(work->fold.bytes)) {

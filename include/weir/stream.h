@@ -299,6 +299,37 @@ WEIR_API struct weir_table *weir_table(struct weir_builder *builder, const char 
 /** The updates of a table, deletions as null values. */
 WEIR_API struct weir_stream *weir_to_stream(struct weir_table *table);
 
+/** When a suppressed table gives a key's update on: when its window has closed, which is the last one; or
+ * when so much stream time has gone by since the first that was held back, with the latest then. */
+enum weir_suppress_until {
+    WEIR_SUPPRESS_UNTIL_WINDOW_CLOSES = 0,
+    WEIR_SUPPRESS_UNTIL_TIME_LIMIT = 1
+};
+/** What happens when more is held back than was asked for: default is to emit early for a time limit, and
+ * to stop until windows close, whose results are to be final. */
+enum weir_suppress_full {
+    WEIR_SUPPRESS_FULL_DEFAULT = 0,
+    WEIR_SUPPRESS_FULL_EMIT_EARLY = 1,
+    WEIR_SUPPRESS_FULL_STOP = 2
+};
+
+/** The buffer is a store: its rows go to the disk as others do, and its changelog is Kafka Streams'. */
+struct weir_suppress_options {
+    WEIR_SIZE(struct weir_suppress_options);
+    enum weir_suppress_until until;
+    int64_t time_limit_ms; /* of a time limit; 0: nothing is held back for longer than it takes */
+    int64_t records_max;   /* 0: no bound, in either */
+    int64_t bytes_max;     /* of keys, values, headers and what is noted with them */
+    enum weir_suppress_full full;
+    const char *name; /* of the node; its store is `<name>-store` */
+    bool is_logging_disabled;
+};
+#define WEIR_SUPPRESS_OPTIONS_INIT .size = sizeof(struct weir_suppress_options)
+/** The updates of a table, fewer of them. NULL options: until windows close. What comes out cannot be
+ * joined with: join first. */
+WEIR_API struct weir_table *weir_suppress(struct weir_table *table,
+                                          const struct weir_suppress_options *options);
+
 /** Look the stream's key up in the table. Only the stream triggers; inner drops what finds none. */
 WEIR_API struct weir_stream *weir_join(struct weir_stream *stream, struct weir_table *table,
                                        weir_join_fn join, void *context,

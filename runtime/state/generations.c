@@ -210,7 +210,12 @@ static int append_change(const struct seal *seal, struct weir_store *store,
                          const struct weir_store_entry *entry, struct weir_slice value)
 {
     struct weir_record record = {
-        .key = entry->key, .value = value, .timestamp_ms = entry->timestamp_ms};
+        .key = entry->key,
+        .value = value,
+        .timestamp_ms = entry->timestamp_ms,
+        .headers = store->spec->log_headers,
+        .header_count = store->spec->log_header_count,
+    };
     if (store->schema->sequence_size > 0) {
         weir_arena_reset(&seal->state->scratch);
         record.key = weir_key_schema_log(store->schema, &seal->state->scratch, entry->key);

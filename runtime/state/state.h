@@ -53,6 +53,9 @@ struct weir_store_spec {
     int64_t window_size_ms; /* 0: keys are not windows of one size */
     /* What its changelog takes in one record: key and value together, as they are there. 0: no bound. */
     size_t change_bytes_max;
+    /* That its changelog's records carry, each of them. */
+    const struct weir_header *log_headers;
+    size_t log_header_count;
 };
 
 /** Where a backend stands in a changelog: everything below `offset` is in it. Of a store without one, the id of its

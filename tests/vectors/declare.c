@@ -631,6 +631,28 @@ static void declare_aggregate(struct graph *graph, const struct line *line)
     add_thing(graph, line_word(line, 1), thing);
 }
 
+static void declare_suppress(struct graph *graph, const struct line *line)
+{
+    const struct thing *from = thing_of(graph, line_word(line, 2), THING_TABLE);
+    const char *full = line_option(line, "full"), *log = line_option(line, "log");
+    const bool is_close = strcmp(line_word(line, 3), "close") == 0;
+    if (log != NULL && strcmp(log, "off") != 0) graph_miss(graph, "log configs");
+    if (from == NULL || graph->missing[0] != '\0') return;
+    const struct weir_suppress_options options = {
+        WEIR_SUPPRESS_OPTIONS_INIT,
+        .until = is_close ? WEIR_SUPPRESS_UNTIL_WINDOW_CLOSES : WEIR_SUPPRESS_UNTIL_TIME_LIMIT,
+        .time_limit_ms = is_close ? 0 : atoll(line_word(line, 4)),
+        .records_max = number_option(line, "records"),
+        .bytes_max = number_option(line, "bytes"),
+        .full = full != NULL ? WEIR_SUPPRESS_FULL_STOP : WEIR_SUPPRESS_FULL_DEFAULT,
+        .name = line_option(line, "name"),
+        .is_logging_disabled = log != NULL,
+    };
+    struct thing thing = *from;
+    thing.handle = weir_suppress(from->handle, &options);
+    add_thing(graph, line_word(line, 1), thing);
+}
+
 static void declare_to_stream(struct graph *graph, const struct line *line)
 {
     const struct thing *from = thing_of(graph, line_word(line, 2), THING_TABLE);
@@ -774,6 +796,7 @@ static const struct {
     {"reduce", declare_reduce},
     {"aggregate", declare_aggregate},
     {"tostream", declare_to_stream},
+    {"suppress", declare_suppress},
     {"stjoin", declare_table_join},
     {"store", declare_store},
     {"process", declare_process},
@@ -790,7 +813,6 @@ static const struct {
     {"tfilternot", not_built},
     {"tmapvalues", not_built},
     {"ttransform", not_built},
-    {"suppress", not_built},
     {"tjoin", not_built},
     {"fkjoin", not_built},
     {"join", not_built},
@@ -801,7 +823,8 @@ bool graph_declare(struct graph *graph, const struct line *line)
 {
     for (size_t i = 0; i < sizeof declarations / sizeof declarations[0]; i++) {
         if (!line_is(line, declarations[i].word)) continue;
-        bool is_named = line_option(line, "name") != NULL && graph->names_count;
+        bool is_named =
+            line_option(line, "name") != NULL && graph->names_count && !line_is(line, "suppress");
         if (is_named) graph_miss(graph, "names of nodes");
         if (graph->missing[0] == '\0') declarations[i].declare(graph, line);
         return true;

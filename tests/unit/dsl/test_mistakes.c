@@ -675,6 +675,60 @@ START_TEST(sliding_windows_of_no_difference)
 }
 END_TEST
 
+static void suppression_is_refused(bool is_windowed, struct weir_suppress_options options,
+                                   const char *why)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_grouped *grouped = weir_group_by_key(strings(builder));
+    const struct weir_tumbling window = {.size_ms = 10};
+    struct weir_table *table = is_windowed
+                                   ? weir_windowed_count(weir_windowed_by(grouped, window), NULL)
+                                   : weir_count(grouped, NULL);
+    (void)weir_suppress(table, &options);
+    char text[256];
+    (void)snprintf(text, sizeof text, "weir_suppress: %s", why);
+    expect(builder, text);
+}
+
+START_TEST(suppression_that_cannot_be)
+{
+    suppression_is_refused(false, (struct weir_suppress_options){WEIR_SUPPRESS_OPTIONS_INIT},
+                           "the table has no windows that close: suppress it until a time limit, "
+                           "WEIR_SUPPRESS_UNTIL_TIME_LIMIT");
+    suppression_is_refused(
+        true,
+        (struct weir_suppress_options){WEIR_SUPPRESS_OPTIONS_INIT,
+                                       .full = WEIR_SUPPRESS_FULL_EMIT_EARLY},
+        "a window that is emitted early is not its last result: have a full buffer stop, or leave "
+        "it without a bound");
+    suppression_is_refused(
+        true, (struct weir_suppress_options){WEIR_SUPPRESS_OPTIONS_INIT, .time_limit_ms = 5},
+        "time_limit_ms is 5, but windows are waited for: leave it 0, or say "
+        "WEIR_SUPPRESS_UNTIL_TIME_LIMIT");
+    suppression_is_refused(
+        true, (struct weir_suppress_options){WEIR_SUPPRESS_OPTIONS_INIT, .records_max = -1},
+        "records_max is -1 and bytes_max 0: 0 for no bound, or more");
+    suppression_is_refused(false,
+                           (struct weir_suppress_options){WEIR_SUPPRESS_OPTIONS_INIT,
+                                                          .until = WEIR_SUPPRESS_UNTIL_TIME_LIMIT,
+                                                          .time_limit_ms = -1},
+                           "the time limit is -1 ms: at least 0");
+}
+END_TEST
+
+START_TEST(joined_table_is_suppressed)
+{
+    struct weir_builder *builder = weir_builder_new();
+    const struct weir_suppress_options options = {
+        WEIR_SUPPRESS_OPTIONS_INIT, .until = WEIR_SUPPRESS_UNTIL_TIME_LIMIT, .time_limit_ms = 5};
+    struct weir_table *table =
+        weir_suppress(weir_table(builder, "t", WEIR_STRING, WEIR_STRING, NULL), &options);
+    (void)weir_join(strings(builder), table, left_value, NULL, WEIR_STRING);
+    expect(builder, "weir_join: the table is suppressed, and what is held back cannot be looked "
+                    "up: join before weir_suppress");
+}
+END_TEST
+
 START_TEST(sessions_without_a_merger)
 {
     struct weir_builder *builder = weir_builder_new();
@@ -804,6 +858,7 @@ static void call_all(struct weir_stream *stream, struct weir_table *table)
     (void)weir_windowed_reduce(windowed, last, NULL, NULL);
     (void)weir_windowed_aggregate(windowed, NULL, keep, NULL, WEIR_INT64, NULL);
     (void)weir_windowed_aggregate_merging(windowed, NULL, keep, NULL, NULL, WEIR_INT64, NULL);
+    (void)weir_suppress(table, NULL);
     (void)weir_to_stream(table);
     (void)weir_join(stream, table, left_value, NULL, WEIR_STRING);
     (void)weir_left_join(stream, table, left_value, NULL, WEIR_STRING);
@@ -884,6 +939,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, unlimited_windows_start_before_time);
     tcase_add_test(tests, sessions_of_negative_times);
     tcase_add_test(tests, sliding_windows_of_no_difference);
+    tcase_add_test(tests, suppression_that_cannot_be);
+    tcase_add_test(tests, joined_table_is_suppressed);
     tcase_add_test(tests, sessions_without_a_merger);
     tcase_add_test(tests, topic_of_sessions_is_read_as_windows);
     tcase_add_test(tests, retention_without_windows);

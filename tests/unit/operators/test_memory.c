@@ -84,6 +84,7 @@ static const struct weir_aggregate_config sliding = {.kind = WEIR_AGGREGATE_REDU
                                                      .window_size_ms = 10,
                                                      .grace_ms = 10,
                                                      .retention_ms = 30};
+static const struct weir_suppress_config suppress = {.delay_ms = 5};
 static const struct weir_aggregate_config reduce = {.kind = WEIR_AGGREGATE_REDUCE,
                                                     .reduce = last,
                                                     .key_serde = &weir_serde_string,
@@ -115,6 +116,7 @@ static const struct {
     {&weir_aggregate_ops, &reduce, 1, NULL},
     {&weir_session_ops, &sessions, 1, &weir_key_schema_session},
     {&weir_sliding_ops, &sliding, 1, &weir_key_schema_window},
+    {&weir_suppress_ops, &suppress, 1, NULL},
     {&weir_table_ops, &table, 1, NULL},
     {&weir_join_ops, &join, 1, NULL},
     {&weir_process_ops, &process, 1, NULL},

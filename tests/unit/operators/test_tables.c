@@ -140,7 +140,7 @@ START_TEST(aggregate_gives_old_values_where_they_are_wanted)
     stand_open(&stand, 1);
     stand.header_count = 1;
     ck_ok(stand_feed(&stand, ROWS({"a", "x", 1}, {"a", "x", 2})), NULL);
-    stand_expect(&stand, "a=1(-)@1#1 a=2(1)@2");
+    stand_expect(&stand, "a=1(0)@1#1 a=2(1)@2");
     stand_close(&stand);
 }
 END_TEST

@@ -502,6 +502,10 @@ static void on_windowed_by_sliding(void)
 {
     (void)weir_windowed_by_sliding(NULL, NULL);
 }
+static void on_suppress(void)
+{
+    (void)weir_suppress(NULL, NULL);
+}
 static void on_windowed_count(void)
 {
     (void)weir_windowed_count(NULL, NULL);
@@ -579,6 +583,7 @@ static const struct {
     {"weir_windowed_by_time", on_windowed_by_time},
     {"weir_windowed_by_unlimited", on_windowed_by_unlimited},
     {"weir_windowed_by_session", on_windowed_by_session},
+    {"weir_suppress", on_suppress},
     {"weir_windowed_by_sliding", on_windowed_by_sliding},
     {"weir_windowed_aggregate_merging", on_windowed_aggregate_merging},
     {"weir_session_serde", on_session_serde},

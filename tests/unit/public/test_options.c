@@ -103,6 +103,21 @@ static int unlimited_windows(const void *options)
     return build_windows(UNLIMITED, options);
 }
 
+static int suppressed(const void *options)
+{
+    static const struct weir_time_windows minute = {WEIR_TIME_WINDOWS_INIT, .size_ms = 60000};
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    struct weir_windowed_stream *windowed = weir_windowed_by_time(weir_group_by_key(in), &minute);
+    struct weir_table *table = weir_suppress(weir_windowed_count(windowed, NULL), options);
+    weir_to(weir_to_stream(table), "out");
+    struct weir_topology *topology = weir_build(builder, &error);
+    weir_builder_free(builder);
+    if (topology == NULL) return error.code;
+    weir_topology_free(topology);
+    return 0;
+}
+
 static int sliding_windows(const void *options)
 {
     return build_windows(SLIDING, options);
@@ -179,6 +194,7 @@ static const struct kind kinds[] = {
                   unlimited_windows),
     TOPOLOGY_KIND(weir_sliding_windows, "WEIR_SLIDING_WINDOWS_INIT",
                   offsetof(struct weir_sliding_windows, grace_ms), sliding_windows),
+    TOPOLOGY_KIND(weir_suppress_options, "WEIR_SUPPRESS_OPTIONS_INIT", sizeof(size_t), suppressed),
     TOPOLOGY_KIND(weir_session_windows, "WEIR_SESSION_WINDOWS_INIT", sizeof(size_t),
                   session_windows),
 };
