@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/app_view.h"
 #include "cli/say.h"
+#include "runtime/application/late.h"
 
 struct values {
     struct place_target target;
@@ -115,6 +116,18 @@ static void print_run(const struct weir_app *app)
     (void)puts("");
 }
 
+static void print_late(const struct weir_app_late *late, size_t count)
+{
+    if (count == 0) return;
+    (void)puts("");
+    for (size_t i = 0; i < count; i++) {
+        printf("late at %s: %" PRId64 " dropped, up to %" PRId64 " ms late; a grace of %" PRId64
+               " ms would have been enough\n",
+               late[i].operator_name, late[i].records, late[i].late_max_ms,
+               late[i].grace_enough_ms);
+    }
+}
+
 static void print_text(const struct weir_app *app)
 {
     char time[APP_TIME_SIZE];
@@ -200,7 +213,21 @@ static void put_differences(const struct weir_app *app)
     (void)putchar(']');
 }
 
-static void print_json(const struct weir_app *app)
+static void put_late(const struct weir_app_late *late, size_t count)
+{
+    (void)fputs("],\n \"late\": [", stdout);
+    for (size_t i = 0; i < count; i++) {
+        (void)fputs(i == 0 ? "{\"operator\": " : ", {\"operator\": ", stdout);
+        say_json_text(stdout, weir_text(late[i].operator_name));
+        app_put_number("records", late[i].records);
+        app_put_number("late_max_ms", late[i].late_max_ms);
+        app_put_number("grace_enough_ms", late[i].grace_enough_ms);
+        (void)putchar('}');
+    }
+}
+
+static void print_json(const struct weir_app *app, const struct weir_app_late *late,
+                       size_t late_count)
 {
     (void)fputs("{\"name\": ", stdout);
     say_json_text(stdout, weir_text(app->id));
@@ -218,6 +245,7 @@ static void print_json(const struct weir_app *app)
     for (size_t t = 0; t < app->facts.topic_count; t++) {
         put_topic(&app->facts.topics[t], t == 0);
     }
+    put_late(late, late_count);
     (void)puts("]}");
 }
 
@@ -236,8 +264,14 @@ static int describe(struct cli *cli, struct place *place, const void *of_command
     bool is_there = rc >= 0 && (weir_app_exists(&view.app) || view.app.has_group);
     if (rc >= 0 && !is_there)
         rc = weir_error_set(&error, WEIR_GROUP_ID_NOT_FOUND, "no application");
-    if (rc >= 0 && values->is_json) print_json(&view.app);
-    if (rc >= 0 && !values->is_json) print_text(&view.app);
+    struct weir_app_late *late = NULL;
+    size_t late_count = 0;
+    if (rc >= 0) rc = weir_app_find_late(&view.app, &late, &late_count, &error);
+    if (rc >= 0 && values->is_json) print_json(&view.app, late, late_count);
+    if (rc >= 0 && !values->is_json) {
+        print_text(&view.app);
+        print_late(late, late_count);
+    }
     int exit_code = rc < 0 ? app_say_failure(place, &arena, name, &error) : say_flush();
     weir_arena_close(&arena);
     return exit_code;

@@ -156,6 +156,20 @@ int weir_log_open_in(struct weir_env *env, const char *directory,
     return weir_error_wrap(error, rc, "open log '%s'", directory);
 }
 
+/* What nobody listens to is lost: a job that drops records would do so in silence. */
+static void write_to_stderr(void *context, enum weir_log_level level, const char *line, size_t size)
+{
+    (void)context, (void)level;
+    (void)fprintf(stderr, "%.*s\n", (int)size, line); /* one call: lines of threads stay whole */
+}
+
+static void listen_by_default(struct weir_log_options *options)
+{
+    if (options->log != NULL) return;
+    options->log = write_to_stderr;
+    if (options->log_level == 0) options->log_level = WEIR_LOG_WARN;
+}
+
 struct weir_log *weir_open(const char *directory, const struct weir_log_options *options,
                            struct weir_error *error)
 {
@@ -165,6 +179,7 @@ struct weir_log *weir_open(const char *directory, const struct weir_log_options 
     struct weir_log *log = NULL;
     int rc = weir_options_take(&taken, sizeof taken, options, "WEIR_LOG_OPTIONS_INIT", error);
     if (rc < 0) goto out;
+    listen_by_default(&taken);
 
     struct weir_env_uv_options env_options = {.logger = logger_of(&taken)};
     rc = weir_env_uv_new(&env_options, &env, error);

@@ -101,7 +101,11 @@ static size_t select_single(struct weir_node *node, int64_t timestamp_ms, uint32
         int64_t last = changes->count > 0 ? changes->starts[changes->count - 1] : 0;
         start = tumbling_start(timestamp_ms, config->window_size_ms, last);
     }
-    if (weir_window_end(start, config->window_size_ms) <= close_ms) return 1;
+    const int64_t end_ms = weir_window_end(start, config->window_size_ms);
+    if (end_ms <= close_ms) {
+        weir_node_note_late(node, timestamp_ms, node->observed_ms - end_ms + 1);
+        return 1;
+    }
     changes->rows[changes->count] = row;
     changes->starts[changes->count++] = start;
     return 0;
@@ -116,10 +120,12 @@ static size_t select_hopping(struct weir_node *node, int64_t timestamp_ms, uint3
     size_t late = 0;
     bool is_last = false;
     while (!is_last && start <= timestamp_ms) {
-        if (weir_window_end(start, config->window_size_ms) > close_ms) {
+        const int64_t end_ms = weir_window_end(start, config->window_size_ms);
+        if (end_ms > close_ms) {
             changes->rows[changes->count] = row;
             changes->starts[changes->count++] = start;
         } else {
+            weir_node_note_late(node, timestamp_ms, node->observed_ms - end_ms + 1);
             late++;
         }
         is_last = __builtin_add_overflow(start, config->window_advance_ms, &start);

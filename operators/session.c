@@ -181,6 +181,8 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     if (rc < 0) return rc;
     find_merge(config, key, timestamp_ms, &merge);
     if (merge.end_ms < minus(minus(node->observed_ms, config->grace_ms), config->session_gap_ms)) {
+        weir_node_note_late(node, timestamp_ms,
+                            minus(minus(node->observed_ms, config->session_gap_ms), merge.end_ms));
         (*late)++;
         return 0;
     }

@@ -347,7 +347,9 @@ static int process_row(struct work *work)
     struct found found = {0};
     weir_node_observe(node, timestamp_ms);
     work->close_ms = minus(node->observed_ms, config->grace_ms);
-    if (plus(timestamp_ms, config->window_size_ms) < work->close_ms) {
+    const int64_t end_ms = plus(timestamp_ms, config->window_size_ms);
+    if (end_ms < work->close_ms) {
+        weir_node_note_late(node, timestamp_ms, minus(node->observed_ms, end_ms));
         work->late++;
         return 0;
     }

@@ -41,9 +41,9 @@ struct weir_log_options {
     int32_t num_partitions;
     /** flush.policy: acknowledge after the write into the page cache, as Kafka does by default. */
     bool flush_policy_os;
-    weir_log_fn log; /* NULL: silent */
+    weir_log_fn log; /* NULL: to stderr; a function that does nothing is silence */
     void *log_context;
-    enum weir_log_level log_level; /* 0: WEIR_LOG_INFO */
+    enum weir_log_level log_level; /* 0: WEIR_LOG_INFO; WEIR_LOG_WARN where `log` is NULL */
     /** Threads that own partitions and, with weir_listen, connections; 0: 1. */
     int32_t shard_count;
     /** What topics have that do not say otherwise: {"retention.ms", "3600000"}, or by the names that

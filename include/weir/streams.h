@@ -128,6 +128,23 @@ struct weir_streams_metrics {
 WEIR_API void weir_streams_metrics(const struct weir_streams *streams,
                                    struct weir_streams_metrics *metrics_out);
 
+/** One operator of the topology, since the job started. */
+struct weir_operator_metrics {
+    const char *name;     /* as weir_topology_describe has it; the topology's */
+    int64_t records_late; /* dropped behind its grace, once for each window that is over */
+    int64_t
+        late_max_ms; /* the most by which one was behind the stream time that the operator has seen; like the next
+                                 one of all that the application has dropped there */
+    int64_t grace_enough_ms; /* the smallest grace with which none would have been dropped */
+};
+/**
+ * The operators that have dropped records as late: how many there are, and the first `capacity` of them in order of
+ * declaration. Thread: any.
+ */
+WEIR_API size_t weir_streams_operator_metrics(const struct weir_streams *streams,
+                                              struct weir_operator_metrics *metrics_out,
+                                              size_t capacity);
+
 #ifdef __cplusplus
 }
 #endif

@@ -402,3 +402,35 @@ void weir_streams_metrics(const struct weir_streams *streams,
     }
     *metrics_out = metrics;
 }
+
+static struct weir_operator_metrics operator_metrics(const struct weir_streams *streams,
+                                                     size_t number)
+{
+    struct weir_operator_metrics metrics = {.name = streams->topology->nodes[number].name};
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        const struct weir_operator_counts *counts = &streams->threads[i]->operators[number];
+        const int64_t late_ms = weir_counter_get(&counts->late_max_ms);
+        const int64_t grace_ms = weir_counter_get(&counts->grace_enough_ms);
+        metrics.records_late += weir_counter_get(&counts->late);
+        if (late_ms > metrics.late_max_ms) metrics.late_max_ms = late_ms;
+        if (grace_ms > metrics.grace_enough_ms) metrics.grace_enough_ms = grace_ms;
+    }
+    return metrics;
+}
+
+size_t weir_streams_operator_metrics(const struct weir_streams *streams,
+                                     struct weir_operator_metrics *metrics_out, size_t capacity)
+{
+    size_t count = 0;
+    enum weir_streams_state state = weir_streams_state(streams);
+    if (streams == NULL || state == WEIR_STREAMS_CREATED || state == WEIR_STREAMS_RESTORING) {
+        return 0;
+    }
+    for (size_t n = 0; n < streams->topology->node_count; n++) {
+        const struct weir_operator_metrics metrics = operator_metrics(streams, n);
+        if (metrics.records_late == 0) continue;
+        if (count < capacity && metrics_out != NULL) metrics_out[count] = metrics;
+        count++;
+    }
+    return count;
+}

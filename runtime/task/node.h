@@ -68,6 +68,13 @@ static inline bool weir_operator_is_stateless(const struct weir_operator_ops *op
            ops->traits.store_use == WEIR_USES_NO_STORE;
 }
 
+/** What an operator has dropped as late, since the application's first commit: it is state. */
+struct weir_late {
+    int64_t count;
+    int64_t late_max_ms;     /* the most by which one was behind the observed time */
+    int64_t grace_enough_ms; /* with that grace none would have been late */
+};
+
 struct weir_node {
     const struct weir_plan_node *plan;
     struct weir_task *task;
@@ -85,6 +92,7 @@ struct weir_node {
     const int64_t *time_bound_ms;
     /* How far its windows have been emitted that do so when they close; -1: none. State as well. */
     int64_t emitted_ms;
+    struct weir_late late;
     const char *mark_name; /* what a commit calls it: stays through edits (task/mark_names.c) */
 };
 
@@ -145,8 +153,18 @@ static inline void weir_node_call_no_row(struct weir_node *node, int64_t time_ms
 int weir_node_record_failed(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
                             int rc);
 
+/** A row is late: how late, and with which grace it would not have been. weir_node_dropped counts it. */
+static inline void weir_node_note_late(struct weir_node *node, int64_t timestamp_ms,
+                                       int64_t grace_enough_ms)
+{
+    const int64_t late_ms = node->observed_ms - timestamp_ms; /* neither is negative */
+    if (late_ms > node->late.late_max_ms) node->late.late_max_ms = late_ms;
+    if (grace_enough_ms > node->late.grace_enough_ms) node->late.grace_enough_ms = grace_enough_ms;
+}
+
 enum weir_drop { WEIR_DROP_NULL, WEIR_DROP_LATE };
-/** Count dropped rows; the first of each kind and a few per second are logged. */
+/** Count dropped rows; the first of each kind and a few per second are logged. Of late ones weir_node_note_late has been
+ * told before. */
 void weir_node_dropped(struct weir_node *node, enum weir_drop why, int64_t count);
 
 /** Serialised keys (or values) of the selected rows, by row number: the column that is there, or made

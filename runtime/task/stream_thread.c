@@ -370,10 +370,14 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
     size_t size = (options->task_capacity + 1) * sizeof *thread->tasks;
     struct weir_thread_task *tasks = weir_alloc_zero(options->budget, size);
     int64_t *times = weir_alloc_zero(options->budget, (options->task_capacity + 1) * sizeof *times);
-    if (thread == NULL || tasks == NULL || times == NULL) {
+    const size_t operator_count = options->config->topology->node_count;
+    struct weir_operator_counts *operators =
+        weir_alloc_zero(options->budget, (operator_count + 1) * sizeof *operators);
+    if (thread == NULL || tasks == NULL || times == NULL || operators == NULL) {
         weir_free(thread);
         weir_free(tasks);
         weir_free(times);
+        weir_free(operators);
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a stream thread");
     }
     *thread = (struct weir_stream_thread){
@@ -382,6 +386,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
         .env = options->env,
         .tasks = tasks,
         .task_times = times,
+        .operators = operators,
     };
     (void)snprintf(thread->name, sizeof thread->name, "stream-%zu", options->index);
     thread->state.name = thread->name;
@@ -456,6 +461,7 @@ int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopolog
             .arena = &thread->arena,
             .input_pool = &thread->input_pool,
             .metrics = &thread->metrics,
+            .operators = thread->operators,
             .subtopology = subtopology,
             .partition = partition,
         },
@@ -515,6 +521,7 @@ void weir_stream_thread_free(struct weir_stream_thread *thread)
     weir_arena_close(&thread->arena);
     weir_free(thread->commit.ends);
     weir_free(thread->task_times);
+    weir_free(thread->operators);
     weir_free(thread->tasks);
     weir_free(thread);
 }

@@ -189,6 +189,7 @@ struct weir_stream_thread {
     struct weir_note wants_commit;
 
     struct weir_task_metrics metrics;
+    struct weir_operator_counts *operators; /* by the topology's nodes */
     struct weir_counter lag;
     struct weir_counter state_bytes;
     struct weir_counter cache_bytes;

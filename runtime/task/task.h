@@ -36,6 +36,13 @@ struct weir_task_metrics {
     struct weir_counter restored_records;
 };
 
+/** What the tasks of a thread count by operator: the topology's nodes in their order. The same threads. */
+struct weir_operator_counts {
+    struct weir_counter late;
+    struct weir_counter late_max_ms;
+    struct weir_counter grace_enough_ms;
+};
+
 /** The job's part, the same for all tasks. */
 struct weir_task_config {
     const struct weir_topology *topology;
@@ -74,6 +81,7 @@ struct weir_task_options {
     struct weir_arena *arena;
     struct weir_input_pool *input_pool; /* of its inputs and restores; shared as well */
     struct weir_task_metrics *metrics;
+    struct weir_operator_counts *operators; /* NULL: not counted */
     int32_t subtopology;
     int32_t partition;
 };

@@ -76,6 +76,34 @@ int weir_node_record_failed(struct weir_node *node, const struct weir_batch *bat
     return weir_task_record_failed(node->task, node, batch, row, rc);
 }
 
+static void count_late(struct weir_node *node, int64_t count)
+{
+    struct weir_operator_counts *counts = node->task->options.operators;
+    const struct weir_late *late = &node->late;
+    node->late.count += count;
+    if (counts == NULL) return;
+    counts += node->plan->id;
+    weir_counter_add(&counts->late, count);
+    if (late->late_max_ms > weir_counter_get(&counts->late_max_ms)) {
+        weir_counter_set(&counts->late_max_ms, late->late_max_ms);
+    }
+    if (late->grace_enough_ms > weir_counter_get(&counts->grace_enough_ms)) {
+        weir_counter_set(&counts->grace_enough_ms, late->grace_enough_ms);
+    }
+}
+
+static void say_late(const struct weir_node *node, int64_t count)
+{
+    char name[128];
+    const struct weir_task *task = node->task;
+    const struct weir_late *late = &node->late;
+    weir_log(&task->options.env->logger, WEIR_LOG_WARN, "records.late",
+             "task=%s operator=%s count=%" PRId64 " total=%" PRId64 " late_max_ms=%" PRId64
+             " grace_enough_ms=%" PRId64,
+             task->name, weir_log_quote(name, sizeof name, node->plan->name), count, late->count,
+             late->late_max_ms, late->grace_enough_ms);
+}
+
 /* Every row counts, one line a second and kind is said. */
 void weir_node_dropped(struct weir_node *node, enum weir_drop why, int64_t count)
 {
@@ -84,12 +112,17 @@ void weir_node_dropped(struct weir_node *node, enum weir_drop why, int64_t count
     struct weir_env *env = task->options.env;
     if (count <= 0) return;
     weir_counter_add(&task->options.metrics->dropped[why], count);
+    if (why == WEIR_DROP_LATE) count_late(node, count);
     struct weir_mono now = weir_mono_now(env);
     if (now.ns < task->drop_log_at[why].ns) return;
     task->drop_log_at[why] = weir_mono_after_ms(now, LOG_EVERY_MS);
+    if (why == WEIR_DROP_LATE) {
+        say_late(node, count);
+        return;
+    }
     weir_log(&env->logger, WEIR_LOG_WARN, "task.dropped",
              "task=%s node=%s why=%s count=%" PRId64 " total=%" PRId64, task->name,
-             node->plan->name, why == WEIR_DROP_LATE ? "late" : "null", count,
+             node->plan->name, "null", count,
              weir_counter_get(&task->options.metrics->dropped[why]));
 }
 

@@ -249,19 +249,40 @@ int weir_task_close_state(struct weir_task *task, bool is_clean, struct weir_err
     return weir_state_close(state, is_clean, error);
 }
 
-static void give_back_observed(struct weir_task *task, const struct weir_node_mark *marks,
-                               size_t count)
+static void give_back_mark(struct weir_node *node, const struct weir_node_mark *mark)
+{
+    switch (mark->id) {
+    case WEIR_MARK_OBSERVED:
+        node->observed_ms = mark->time_ms;
+        if (mark->time_ms > node->seen_ms) node->seen_ms = mark->time_ms;
+        break;
+    case WEIR_MARK_SEEN:
+        if (mark->time_ms > node->seen_ms) node->seen_ms = mark->time_ms;
+        break;
+    case WEIR_MARK_EMITTED:
+        node->emitted_ms = mark->time_ms;
+        break;
+    case WEIR_MARK_LATE:
+        node->late.count = mark->time_ms;
+        break;
+    case WEIR_MARK_LATE_MAX:
+        node->late.late_max_ms = mark->time_ms;
+        break;
+    case WEIR_MARK_GRACE_ENOUGH:
+        node->late.grace_enough_ms = mark->time_ms;
+        break;
+    default: /* timers ask for theirs themselves */
+        break;
+    }
+}
+
+static void give_back_marks(struct weir_task *task, const struct weir_node_mark *marks,
+                            size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        bool is_emitted = marks[i].id == WEIR_MARK_EMITTED;
-        bool is_observed = marks[i].id == WEIR_MARK_OBSERVED;
-        bool is_seen = marks[i].id == WEIR_MARK_SEEN || is_observed;
         for (size_t n = 0; n < task->plan->node_count; n++) {
             struct weir_node *node = &task->nodes[n];
-            if (strcmp(node->mark_name, marks[i].node) != 0) continue;
-            if (is_emitted) node->emitted_ms = marks[i].time_ms;
-            if (is_observed) node->observed_ms = marks[i].time_ms;
-            if (is_seen && marks[i].time_ms > node->seen_ms) node->seen_ms = marks[i].time_ms;
+            if (strcmp(node->mark_name, marks[i].node) == 0) give_back_mark(node, &marks[i]);
         }
     }
 }
@@ -282,7 +303,7 @@ int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, s
 {
     task->timers.marks = marks;
     task->timers.mark_count = mark_count;
-    give_back_observed(task, marks, mark_count);
+    give_back_marks(task, marks, mark_count);
     give_back_stream_time(task, marks, mark_count);
     task->wall_now_ms = wall_now_ms;
     int rc = 0;

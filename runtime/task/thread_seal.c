@@ -26,6 +26,30 @@ static int keep_mark(struct weir_stream_thread *thread, struct weir_input_progre
     return 0;
 }
 
+static int keep_node_marks(struct weir_stream_thread *thread, const struct weir_node *node,
+                           struct weir_input_progress *progress)
+{
+    const struct weir_late *late = &node->late;
+    const bool has_late = late->count > 0;
+    const struct {
+        struct weir_node_mark mark;
+        bool is_there;
+    } marks[] = {
+        {{node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms}, node->observed_ms >= 0},
+        {{node->mark_name, WEIR_MARK_SEEN, node->seen_ms}, node->seen_ms > node->observed_ms},
+        {{node->mark_name, WEIR_MARK_EMITTED, node->emitted_ms}, node->emitted_ms >= 0},
+        {{node->mark_name, WEIR_MARK_LATE, late->count}, has_late},
+        {{node->mark_name, WEIR_MARK_LATE_MAX, late->late_max_ms}, has_late},
+        {{node->mark_name, WEIR_MARK_GRACE_ENOUGH, late->grace_enough_ms}, has_late},
+    };
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        if (marks[i].is_there && keep_mark(thread, progress, marks[i].mark) < 0) {
+            return WEIR_NO_MEMORY;
+        }
+    }
+    return 0;
+}
+
 /* The times that are state: stream-time timers, and what operators have observed. */
 static int keep_marks(struct weir_stream_thread *thread, const struct weir_task *task,
                       struct weir_input_progress *progress)
@@ -39,16 +63,7 @@ static int keep_marks(struct weir_stream_thread *thread, const struct weir_task 
     }
     for (size_t i = 0; i < task->plan->node_count; i++) {
         const struct weir_node *node = &task->nodes[i];
-        bool is_ahead = node->seen_ms > node->observed_ms;
-        const struct weir_node_mark times[] = {
-            {node->mark_name, WEIR_MARK_OBSERVED, node->observed_ms},
-            {node->mark_name, WEIR_MARK_SEEN, is_ahead ? node->seen_ms : -1},
-            {node->mark_name, WEIR_MARK_EMITTED, node->emitted_ms},
-        };
-        for (size_t t = 0; t < sizeof times / sizeof times[0]; t++) {
-            if (times[t].time_ms < 0) continue;
-            if (keep_mark(thread, progress, times[t]) < 0) return WEIR_NO_MEMORY;
-        }
+        if (keep_node_marks(thread, node, progress) < 0) return WEIR_NO_MEMORY;
     }
     if (!task->time.is_bounded || task->stream_time_ms < 0) return 0;
     return keep_mark(

@@ -34,6 +34,8 @@ enum {
         -3, /* of WEIR_MARK_TASK: its stream time, where partition times do not say it */
     WEIR_MARK_EMITTED = -4, /* emitted_ms */
 };
+/** What was dropped as late (struct weir_late), where something was. */
+enum { WEIR_MARK_LATE = -5, WEIR_MARK_LATE_MAX = -6, WEIR_MARK_GRACE_ENOUGH = -7 };
 /** What the task itself is called among its nodes. */
 #define WEIR_MARK_TASK "task"
 

@@ -326,6 +326,9 @@ static void refuse_jobs(void)
     weir_streams_metrics(NULL, &metrics);
     ck_assert_int_eq(metrics.commits, 0);
     weir_streams_metrics(NULL, NULL);
+    struct weir_operator_metrics operators[1];
+    ck_assert_uint_eq(weir_streams_operator_metrics(NULL, operators, 1), 0);
+    ck_assert_uint_eq(weir_streams_operator_metrics(NULL, NULL, 0), 0);
     ck_assert_int_eq(weir_streams_close(NULL, &error), 0);
 }
 
