@@ -305,6 +305,7 @@ static void aggregate(struct task *task, int id, const struct ref_node *node,
         if (start_ms + node->window_ms <= record.timestamp_ms) continue;
         if (start_ms + node->window_ms <= closed_ms) {
             reference->dropped_late++;
+            reference->went_by_time[task->component] = true;
         } else if (!aggregate_into(task, node, &record, start_ms)) {
             return;
         }
@@ -430,6 +431,7 @@ static void run_timers(struct task *task)
         int64_t *next_ms = &state->next_timer_ms[n][task->partition];
         if (*next_ms > now_ms) continue;
         *next_ms = (now_ms / node->timer_ms + 1) * node->timer_ms;
+        task->reference->went_by_time[task->component] = true;
         fire(task, node, now_ms);
     }
 }
@@ -500,6 +502,39 @@ static void find_races(struct reference *reference, bool used[REF_NODES][REF_PAR
     }
 }
 
+/* How many tasks that write to a repartition topic have got records. */
+static int running_writers(const struct reference *reference, int topic,
+                           bool used[REF_NODES][REF_PARTITIONS])
+{
+    bool runs[REF_NODES][REF_PARTITIONS] = {0}; /* by component */
+    int count = 0;
+    for (int n = 0; n < reference->node_count; n++) {
+        for (int p = 0; p < REF_PARTITIONS; p++) {
+            runs[reference->nodes[n].component][p] |= used[n][p];
+        }
+    }
+    for (int n = 0; n < reference->node_count; n++) {
+        const struct ref_node *node = &reference->nodes[n];
+        if (node->kind != REF_SINK || node->topic != topic) continue;
+        for (int p = 0; p < REF_PARTITIONS; p++) {
+            count += runs[node->component][p];
+            runs[node->component][p] = false;
+        }
+    }
+    return count;
+}
+
+/* A component behind several writers that went by time: how far each was is open. */
+static void find_time_races(struct reference *reference, bool used[REF_NODES][REF_PARTITIONS])
+{
+    for (int n = 0; n < reference->node_count; n++) {
+        const struct ref_node *node = &reference->nodes[n];
+        bool is_behind = node->kind == REF_SOURCE && reference->topics[node->topic].is_repartition;
+        if (!is_behind || !reference->went_by_time[node->component]) continue;
+        if (running_writers(reference, node->topic, used) > 1) reference->is_ambiguous = true;
+    }
+}
+
 void ref_pipe(struct reference *reference, int topic, int partition,
               const struct ref_record *record)
 {
@@ -521,8 +556,10 @@ void ref_run(struct reference *reference)
 {
     bool used[REF_NODES][REF_PARTITIONS] = {0};
     memset(reference->writers, 0, sizeof reference->writers);
+    memset(reference->went_by_time, 0, sizeof reference->went_by_time);
     run_until_idle(reference, used);
     find_races(reference, used);
+    find_time_races(reference, used);
 }
 
 /* ---- commits --------------------------------------------------------------------------------- */
@@ -562,6 +599,7 @@ void ref_commit(struct reference *reference)
     for (bool has_flushed = true; has_flushed;) {
         has_flushed = false;
         memset(reference->writers, 0, sizeof reference->writers);
+        memset(reference->went_by_time, 0, sizeof reference->went_by_time);
         for (int n = 0; n < reference->node_count; n++) {
             for (int p = 0; p < REF_PARTITIONS; p++) {
                 has_flushed |= flush_node(reference, n, p);
@@ -570,6 +608,7 @@ void ref_commit(struct reference *reference)
         bool used[REF_NODES][REF_PARTITIONS] = {0};
         run_until_idle(reference, used);
         find_races(reference, used);
+        find_time_races(reference, used);
     }
     reference->committed = reference->now;
 }

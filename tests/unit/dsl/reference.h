@@ -12,8 +12,10 @@
  * of its inputs, at a tie from the input declared first.
  *
  * Some runs have no defined order: two tasks write to one partition of a repartition topic, or a
- * task gets records over a repartition topic and another input at once. Then `is_ambiguous` is set,
- * and nothing behind that point can be compared.
+ * task gets records over a repartition topic and another input at once. And some no defined time: behind
+ * a repartition topic it is the least of what the writers have reached, so that where several of them ran,
+ * what is late, and when a timer fires, depends on which was read first. Then `is_ambiguous` is set, and
+ * nothing behind that point can be compared.
  */
 enum {
     REF_NODES = 96,
@@ -120,6 +122,7 @@ struct reference {
     bool is_ambiguous;
     /* Of the run at hand: */
     int writers[REF_TOPICS][REF_PARTITIONS]; /* task + 1; -1: several */
+    bool went_by_time[REF_NODES]; /* by component: something was late, or a timer fired */
     int change_count;
 };
 
