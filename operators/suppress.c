@@ -13,6 +13,10 @@
  * are its times and keys, in order, and are made of the store when the node is opened. A bound that is
  * passed has the first rows go on early, or stops the job. Until a window closes a deleted one is nothing
  * to be told.
+ *
+ * What a cached table above forwards at its flush comes in the order of first changes, each key with its
+ * last value: time is only as far as the last of these rows says when all of them are there. They are
+ * held back together, and what is due goes on at this node's own flush, right behind.
  */
 #include <inttypes.h>
 
@@ -70,7 +74,7 @@ static int add_row(struct weir_node *node, struct weir_rows *rows, struct weir_s
     if (config->is_final && weir_slice_is_null(value->value)) return 0;
     int64_t row = weir_rows_add(rows);
     if (row < 0) return WEIR_NO_MEMORY;
-    weir_rows_set_origin(rows, row, batch, from);
+    if (batch != NULL) weir_rows_set_origin(rows, row, batch, from);
     rows->headers[row] = value->headers;
     if (value->headers.count > 0) rows->has_headers = true;
     rows->timestamps[row] = value->timestamp_ms;
@@ -224,12 +228,13 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
     struct weir_rows rows;
     int rc = 0;
+    const bool is_of_flush = batch->offsets == NULL;
     weir_rows_init(&rows, weir_node_arena(node), false, true);
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         const uint32_t row = weir_batch_row(batch, i);
         if (batch->timestamps[row] > node->observed_ms) node->observed_ms = batch->timestamps[row];
         rc = hold_back(node, batch, row);
-        if (rc >= 0) rc = give_due(node, &rows, batch, row);
+        if (rc >= 0 && !is_of_flush) rc = give_due(node, &rows, batch, row);
     }
     return rc < 0 ? rc : weir_rows_forward(&rows, node);
 }
@@ -246,6 +251,14 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     if (rc < 0 || with_keys.count == 0) return rc;
     rc = weir_node_value_bytes(node, &with_keys, node->plan->value_serde, &rows);
     return rc < 0 || rows.count == 0 ? rc : process_rows(node, &rows);
+}
+
+static int flush(struct weir_node *node)
+{
+    struct weir_rows rows;
+    weir_rows_init(&rows, weir_node_arena(node), false, true);
+    int rc = give_due(node, &rows, NULL, 0);
+    return rc < 0 ? rc : weir_rows_forward(&rows, node);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -297,5 +310,6 @@ const struct weir_operator_ops weir_suppress_ops = {
     .state_size = sizeof(struct suppress_state),
     .open = open_buffer,
     .process = process,
+    .flush = flush,
     .close = close_buffer,
 };
