@@ -50,17 +50,25 @@ void weir_store_free_values(struct weir_store *store, struct weir_store_entry *e
 
 /* ---- coming and going ---------------------------------------------------------------------------- */
 
+/* Where else an entry is found than in the table. */
+static int index_entry(struct weir_store *store, struct weir_store_entry *entry)
+{
+    struct weir_slice address = weir_slice(&entry, sizeof entry);
+    int rc = WEIR_OK;
+    if (store->has_index) rc = weir_skip_list_put(&store->index_by_key, entry->key, address);
+    if (rc < 0 || !weir_store_has_duplicates(store)) return rc;
+    rc = weir_key_rows_add(&store->rows_by_key, entry);
+    if (rc < 0 && store->has_index) weir_skip_list_remove(&store->index_by_key, entry->key);
+    return rc;
+}
+
 struct weir_store_entry *weir_store_add_entry(struct weir_store *store, struct weir_slice key,
                                               uint32_t hash)
 {
     struct weir_store_entry *entry = weir_table_add(&store->table, key, hash);
-    if (entry == NULL || !store->has_index) return entry;
-    struct weir_slice address = weir_slice(&entry, sizeof entry);
-    if (weir_skip_list_put(&store->index_by_key, entry->key, address) < 0) {
-        weir_table_remove(&store->table, entry, hash);
-        return NULL;
-    }
-    return entry;
+    if (entry == NULL || index_entry(store, entry) >= 0) return entry;
+    weir_table_remove(&store->table, entry, hash);
+    return NULL;
 }
 
 void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *entry)
@@ -69,5 +77,6 @@ void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *
     if (store->last_met == entry) store->last_met = NULL;
     weir_store_free_values(store, entry);
     if (store->has_index) weir_skip_list_remove(&store->index_by_key, entry->key);
+    if (weir_store_has_duplicates(store)) weir_key_rows_remove(&store->rows_by_key, entry);
     weir_table_remove(&store->table, entry, hash);
 }

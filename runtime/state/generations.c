@@ -221,6 +221,11 @@ static int append_change(const struct seal *seal, struct weir_store *store,
         record.key = weir_key_schema_log(store->schema, &seal->state->scratch, entry->key);
         if (weir_arena_failed(&seal->state->scratch)) return WEIR_NO_MEMORY;
     }
+    if (weir_store_has_duplicates(store) && entry->old_value != NULL) {
+        weir_arena_reset(&seal->state->scratch);
+        int rc = weir_entry_headers(entry, &seal->state->scratch, &record);
+        if (rc < 0) return rc;
+    }
     return seal->append(seal->context, store, &record);
 }
 

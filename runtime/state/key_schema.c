@@ -31,13 +31,23 @@ const struct weir_key_schema weir_key_schema_session = {
     .time_from_end = 2 * TIME_SIZE,
 };
 
+const struct weir_key_schema weir_key_schema_duplicates = {
+    .name = "duplicates",
+    .times_size = TIME_SIZE,
+    .time_from_end = TIME_SIZE + SEQUENCE_SIZE,
+    .number_size = SEQUENCE_SIZE,
+};
+
 void weir_key_schema_check(const struct weir_key_schema *schema)
 {
     weir_assert(schema->name != NULL);
     weir_assert(schema->times_size % TIME_SIZE == 0);
-    weir_assert(schema->time_from_end % TIME_SIZE == 0);
-    weir_assert(schema->time_from_end <= schema->times_size);
+    weir_assert(schema->time_from_end <= weir_key_schema_tail_size(schema));
     weir_assert((schema->time_from_end > 0) == (schema->times_size > 0));
+    weir_assert(schema->number_size == 0 || schema->times_size > 0);
+    if (schema->times_size == 0) return;
+    weir_assert(schema->time_from_end > schema->number_size);
+    weir_assert((schema->time_from_end - schema->number_size) % TIME_SIZE == 0);
 }
 
 /* ---- in the changelog ------------------------------------------------------------------------- */
@@ -58,23 +68,25 @@ int weir_key_schema_parse_logged(const struct weir_key_schema *schema, struct we
                                  struct weir_slice *key_out)
 {
     if (weir_slice_is_null(logged)) return WEIR_CORRUPT;
-    if (logged.size < (size_t)schema->times_size + schema->sequence_size) return WEIR_CORRUPT;
+    if (logged.size < weir_key_schema_tail_size(schema) + schema->sequence_size)
+        return WEIR_CORRUPT;
     *key_out = weir_slice(logged.data, logged.size - schema->sequence_size);
     return WEIR_OK;
 }
 
 /* ---- ranges ----------------------------------------------------------------------------------- */
 
-/* record key · time · `filler` in the times that follow. */
+/* record key · time · `filler` in the times, and the number, that follow. */
 static struct weir_slice bound(const struct weir_key_schema *schema, struct weir_arena *arena,
                                struct weir_slice record_key, int64_t time_ms, uint8_t filler)
 {
-    const size_t size = record_key.size + schema->times_size;
+    const size_t tail_size = weir_key_schema_tail_size(schema);
+    const size_t size = record_key.size + tail_size;
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
     weir_copy(bytes, record_key.data, record_key.size);
     weir_store_u64(bytes + record_key.size, (uint64_t)time_ms);
-    memset(bytes + record_key.size + TIME_SIZE, filler, schema->times_size - TIME_SIZE);
+    memset(bytes + record_key.size + TIME_SIZE, filler, tail_size - TIME_SIZE);
     return weir_slice(bytes, size);
 }
 
@@ -83,7 +95,7 @@ int weir_key_range_init(struct weir_key_range *range, const struct weir_key_sche
                         int64_t to_ms)
 {
     weir_assert(weir_key_schema_has_time(schema));
-    weir_assert(schema->time_from_end == schema->times_size);
+    weir_assert(schema->time_from_end == weir_key_schema_tail_size(schema));
     weir_assert(from_ms >= 0);
     weir_assert(from_ms <= to_ms);
     struct weir_slice from = weir_null();

@@ -10,13 +10,15 @@
  * What the key of a store is made of: the record's key, and behind it the times that a kind of store
  * tells its rows apart by, eight bytes each, big-endian.
  *
- *     plain     record key
- *     window    record key · start                 over by its start; changelog: · i32 sequence 0
- *     session   record key · end · start           over by its end; changelog: as it is
- *     history   record key · valid to · valid from over by `valid to` (of a versioned store; its latest
- *               value is a row of a plain one, and is never over)
+ *     plain       record key
+ *     window      record key · start               over by its start; changelog: · i32 sequence 0
+ *     duplicates  record key · time · i32 number   over by its time; changelog: as it is
+ *     session     record key · end · start         over by its end; changelog: as it is
+ *     history     record key · valid to · valid from over by `valid to` (of a versioned store; its latest
+ *                 value is a row of a plain one, and is never over)
  *
- * The first three are here.
+ * The number tells rows of one key and time apart: Kafka Streams' sequence in a window store that keeps
+ * duplicates, as the sides of a stream-stream join are. The first four are here.
  *
  * One of the times, *the* time of a key, decides in which segment of time the row lies and when it is
  * over. All that differs is in these fields, at fixed distances from the key's end, so that who has many
@@ -30,12 +32,15 @@ struct weir_key_schema {
     uint32_t times_size;    /* bytes of all times; 0: there is none, and no row is ever over */
     uint32_t time_from_end; /* bytes from where the time that decides begins to the key's end */
     uint32_t
+        number_size; /* bytes of the number behind the times; 0: no two rows have one key and time */
+    uint32_t
         sequence_size; /* zeros that the changelog has behind the key: Kafka Streams' sequence */
 };
 
 extern const struct weir_key_schema weir_key_schema_plain;
 extern const struct weir_key_schema weir_key_schema_window;
 extern const struct weir_key_schema weir_key_schema_session;
+extern const struct weir_key_schema weir_key_schema_duplicates;
 
 /** One time at least, whole ones, and the one that decides among them. */
 void weir_key_schema_check(const struct weir_key_schema *schema);
@@ -45,10 +50,16 @@ static inline bool weir_key_schema_has_time(const struct weir_key_schema *schema
     return schema->times_size > 0;
 }
 
+/** What stands behind the record's key: times and number. */
+static inline size_t weir_key_schema_tail_size(const struct weir_key_schema *schema)
+{
+    return (size_t)schema->times_size + schema->number_size;
+}
+
 /** Whether `key` is long enough to hold its times. What comes from outside is asked this first. */
 static inline bool weir_key_schema_fits(const struct weir_key_schema *schema, struct weir_slice key)
 {
-    return key.size >= schema->times_size;
+    return key.size >= weir_key_schema_tail_size(schema);
 }
 
 /** The time that decides, in ms; of a schema that has one and a key that fits. */
@@ -56,7 +67,7 @@ static inline int64_t weir_key_schema_time(const struct weir_key_schema *schema,
                                            struct weir_slice key)
 {
     weir_assert(schema->time_from_end > 0);
-    weir_assert(key.size >= schema->times_size);
+    weir_assert(weir_key_schema_fits(schema, key));
     return (int64_t)weir_load_u64(key.data + key.size - schema->time_from_end);
 }
 
@@ -64,8 +75,8 @@ static inline int64_t weir_key_schema_time(const struct weir_key_schema *schema,
 static inline struct weir_slice weir_key_schema_record_key(const struct weir_key_schema *schema,
                                                            struct weir_slice key)
 {
-    weir_assert(key.size >= schema->times_size);
-    return weir_slice(key.data, key.size - schema->times_size);
+    weir_assert(weir_key_schema_fits(schema, key));
+    return weir_slice(key.data, key.size - weir_key_schema_tail_size(schema));
 }
 
 /** Write the key of a window into `to`: weir_window_key_size bytes. */
@@ -97,6 +108,19 @@ static inline int64_t weir_session_key_start(struct weir_slice key)
 {
     weir_assert(key.size >= weir_key_schema_session.times_size);
     return (int64_t)weir_load_u64(key.data + key.size - sizeof(int64_t));
+}
+
+/** Write the key of a row among duplicates into `to`: weir_duplicate_key_size bytes. */
+static inline void weir_duplicate_key_write(uint8_t *to, struct weir_slice record_key,
+                                            int64_t time_ms, uint32_t number)
+{
+    weir_copy(to, record_key.data, record_key.size);
+    weir_store_u64(to + record_key.size, (uint64_t)time_ms);
+    weir_store_u32(to + record_key.size + sizeof(uint64_t), number);
+}
+static inline size_t weir_duplicate_key_size(struct weir_slice record_key)
+{
+    return record_key.size + weir_key_schema_tail_size(&weir_key_schema_duplicates);
 }
 
 /** Where a window ends, exclusive; one at the end of time has no end after it. */

@@ -15,6 +15,10 @@
  * side is one iterator, or where keys have a time one for each segment of time it holds, because there
  * the segment leads the key. A memory store has the table's side only, all of it, out of an index of
  * keys that is made by the first scan and kept from then on.
+ *
+ * A store that is scanned often has such an index as well, and one that keeps duplicates has the rows of
+ * each key in order (key_rows.h): there the table's side is all entries, at no cost for those that are not
+ * in the range, and where the table is complete the backend is not asked.
  */
 enum {
     SOURCES_FIRST = 8,
@@ -42,6 +46,10 @@ struct scan {
     struct weir_store_entry **entries; /* the table's side */
     size_t entry_count;
     size_t entry_at;
+    const struct weir_skip_node
+        *indexed; /* the table's side where it has an index; NULL: at its end */
+    bool is_indexed;
+    bool has_all_entries; /* on the table's side, not only those that are not written down */
     struct source *sources;
     size_t source_count;
     size_t source_capacity;
@@ -113,7 +121,7 @@ static int collect_unwritten(struct scan *scan)
     return WEIR_OK;
 }
 
-/* ---- memory stores ------------------------------------------------------------------------------- */
+/* ---- where the table has an order ----------------------------------------------------------------- */
 
 static int make_index(struct weir_store *store)
 {
@@ -131,6 +139,25 @@ static int make_index(struct weir_store *store)
     return WEIR_OK;
 }
 
+static struct weir_store_entry *entry_of(const struct weir_skip_node *node)
+{
+    struct weir_store_entry *entry;
+    memcpy(&entry, node->value.data, sizeof entry);
+    return entry;
+}
+
+/* The first node of the range; NULL if there is none. */
+static int seek_index(const struct scan *scan, const struct weir_skip_node **node_out)
+{
+    struct weir_store *store = scan->store;
+    if (!store->has_index && make_index(store) < 0) {
+        return weir_error_set(scan->error, WEIR_NO_MEMORY, "index of keys: out of memory");
+    }
+    struct weir_slice from = weir_slice_is_null(scan->from) ? weir_text("") : scan->from;
+    *node_out = weir_skip_list_seek(&store->index_by_key, from);
+    return WEIR_OK;
+}
+
 static int give_entry(const struct scan *scan, const struct weir_store_entry *entry)
 {
     if (entry->value == NULL || !is_given(scan, entry->key)) return WEIR_OK;
@@ -140,19 +167,57 @@ static int give_entry(const struct scan *scan, const struct weir_store_entry *en
 
 static int scan_resident(struct scan *scan)
 {
-    struct weir_store *store = scan->store;
-    if (!store->has_index && make_index(store) < 0) {
-        return weir_error_set(scan->error, WEIR_NO_MEMORY, "index of keys: out of memory");
-    }
-    struct weir_slice from = weir_slice_is_null(scan->from) ? weir_text("") : scan->from;
-    const struct weir_skip_node *node = weir_skip_list_seek(&store->index_by_key, from);
+    const struct weir_skip_node *node;
+    int rc = seek_index(scan, &node);
+    if (rc < 0) return rc;
     for (; node != NULL && is_in_range(scan, node->key); node = node->next[0]) {
-        struct weir_store_entry *entry;
-        memcpy(&entry, node->value.data, sizeof entry);
-        int rc = give_entry(scan, entry);
+        rc = give_entry(scan, entry_of(node));
         if (rc != 0) return rc;
     }
     return WEIR_OK;
+}
+
+/* The rows of one record key. */
+static void take_key_rows(struct scan *scan)
+{
+    const struct weir_key_range *range = scan->range;
+    scan->entries = (struct weir_store_entry **)weir_key_rows_find(
+        &scan->store->rows_by_key, range->record_key, range->from_ms, range->to_ms,
+        &scan->entry_count); /* not written to */
+    scan->has_all_entries = true;
+}
+
+/* The table's side: what it has in order, or else what is to be sorted. */
+static int open_table(struct scan *scan)
+{
+    const struct weir_store *store = scan->store;
+    if (scan->range != NULL && weir_store_has_duplicates(store) &&
+        !weir_slice_is_null(scan->range->record_key)) {
+        take_key_rows(scan);
+        return WEIR_OK;
+    }
+    if (!store->spec->is_scanned_often) return collect_unwritten(scan);
+    scan->is_indexed = scan->has_all_entries = true;
+    return seek_index(scan, &scan->indexed);
+}
+
+/* Its next entry; NULL: there is none. */
+static const struct weir_store_entry *table_entry(const struct scan *scan)
+{
+    if (!scan->is_indexed) {
+        return scan->entry_at < scan->entry_count ? scan->entries[scan->entry_at] : NULL;
+    }
+    if (scan->indexed == NULL || !is_in_range(scan, scan->indexed->key)) return NULL;
+    return entry_of(scan->indexed);
+}
+
+static void table_next(struct scan *scan)
+{
+    if (scan->is_indexed) {
+        scan->indexed = scan->indexed->next[0];
+    } else {
+        scan->entry_at++;
+    }
 }
 
 /* ---- the backend's side -------------------------------------------------------------------------- */
@@ -311,8 +376,7 @@ static int give_row(const struct scan *scan, const struct source *source)
 static int merge_one(struct scan *scan, bool *has_ended_out)
 {
     struct source *source = first_source(scan);
-    const struct weir_store_entry *entry =
-        scan->entry_at < scan->entry_count ? scan->entries[scan->entry_at] : NULL;
+    const struct weir_store_entry *entry = table_entry(scan);
     *has_ended_out = entry == NULL && source == NULL;
     if (*has_ended_out) return WEIR_OK;
 
@@ -321,7 +385,7 @@ static int merge_one(struct scan *scan, bool *has_ended_out)
                                  : weir_slice_compare(entry->key, source->key);
     int rc = order <= 0 ? give_entry(scan, entry) : give_row(scan, source);
     if (rc != 0) return rc;
-    if (order <= 0) scan->entry_at++;
+    if (order <= 0) table_next(scan);
     return order >= 0 ? source_next(scan, source) : WEIR_OK;
 }
 
@@ -332,9 +396,10 @@ static int scan_merged(struct scan *scan)
     struct weir_state *state = scan->store->state;
     if (state->walk_count == 0) weir_arena_reset(&state->walked);
     state->walk_count++;
-    int rc = collect_unwritten(scan);
+    int rc = open_table(scan);
     if (rc < 0) (void)weir_error_set(scan->error, (enum weir_code)rc, "out of memory");
-    if (rc >= 0) rc = open_sources(scan);
+    const bool is_whole = scan->has_all_entries && scan->store->is_complete;
+    if (rc >= 0 && !is_whole) rc = open_sources(scan);
     bool has_ended = false;
     while (rc == WEIR_OK && !has_ended) {
         rc = merge_one(scan, &has_ended);

@@ -76,6 +76,16 @@ int weir_store_check_key(const struct weir_store *store, struct weir_slice key,
     return WEIR_OK;
 }
 
+bool weir_store_is_late(const struct weir_store *store, int64_t time_ms, int64_t stream_time_ms)
+{
+    weir_assert(weir_store_is_segmented(store) && time_ms >= 0);
+    int64_t expired_ms = stream_time_ms - store->spec->retention_ms; /* neither side is negative */
+    if (expired_ms < store->expired_ms) expired_ms = store->expired_ms;
+    if (time_ms > expired_ms) return false;
+    if (store->is_resident || !weir_store_has_duplicates(store)) return true;
+    return weir_store_segment_at(store, time_ms) < weir_store_segment_at(store, expired_ms + 1);
+}
+
 void weir_store_advance(struct weir_store *store, int64_t stream_time_ms)
 {
     if (!weir_store_is_segmented(store) || stream_time_ms <= store->observed_ms) return;

@@ -51,6 +51,8 @@ struct weir_store_spec {
     const struct weir_key_schema *schema;
     int64_t retention_ms;   /* 0 where keys have no time, and only there */
     int64_t window_size_ms; /* 0: keys are not windows of one size */
+    bool
+        is_scanned_often; /* its table keeps its keys in order, so that a walk costs what it gives */
     /* What its changelog takes in one record: key and value together, as they are there. 0: no bound. */
     size_t change_bytes_max;
     /* That its changelog's records carry, each of them. */
@@ -169,6 +171,11 @@ int weir_store_check_change(const struct weir_store *store, struct weir_slice ke
  * entry stays as it is. */
 int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,
                    struct weir_slice value, int64_t timestamp_ms, struct weir_error *error);
+/** Headers that go into the changelog with the row that was just set, of a store that keeps duplicates, as
+ * they do in Kafka Streams; nobody reads them back. Left out where the record would be too large with them.
+ * WEIR_NO_MEMORY. */
+int weir_store_set_headers(struct weir_store *store, struct weir_store_entry *entry,
+                           const struct weir_header *headers, size_t count);
 /** Look up without changing anything; null slices where there is nothing. Values live as long as
  * entries do. `timestamps_out` may be NULL. */
 int weir_store_get_many(struct weir_store *store, const struct weir_slice *keys, size_t count,
@@ -183,6 +190,21 @@ int weir_store_scan(struct weir_store *store, struct weir_slice from, struct wei
  * segments of these times are opened. The range's bounds stay the caller's until it returns. */
 int weir_store_scan_range(struct weir_store *store, const struct weir_key_range *range,
                           weir_store_range_fn each, void *context, struct weir_error *error);
+/** Rows of a fetch, in order of time and number; of some `value` may be NULL: they are not there. */
+struct weir_fetched_rows {
+    struct weir_store_entry *const *entries;
+    size_t count;
+};
+/** The rows of a record key with a time in [from_ms, to_ms], of a store that keeps duplicates, without
+ * those that are over. Their bytes live until the next call on the state. */
+int weir_store_fetch(struct weir_store *store, struct weir_slice record_key, int64_t from_ms,
+                     int64_t to_ms, struct weir_fetched_rows *rows_out, struct weir_error *error);
+/** Delete a key, if it is there; 1 if it was. Does not make an entry of one that is not. */
+int weir_store_delete(struct weir_store *store, struct weir_slice key, int64_t timestamp_ms,
+                      struct weir_error *error);
+/** Whether a row of `time_ms` counts as dropped once the store has observed `stream_time_ms`: its time is
+ * over. On a disk duplicates count by whole segments, as they do in Kafka Streams. */
+bool weir_store_is_late(const struct weir_store *store, int64_t time_ms, int64_t stream_time_ms);
 /**
  * Where keys have a time: the store's own observed stream time; it only grows, and is -1 after a start.
  * A row whose time is at or before it minus the retention is over: it reads as absent, and a change of it

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "runtime/state/backend.h"
+#include "runtime/state/key_rows.h"
 #include "runtime/state/key_schema.h"
 #include "runtime/state/skip_list.h"
 #include "runtime/state/sort_writes.h"
@@ -74,8 +75,10 @@ struct weir_store {
     size_t retired_count;
     size_t retired_capacity;
     struct weir_entry_list loose;       /* perhaps garbage: to be looked at before a touch */
-    struct weir_skip_list index_by_key; /* memory stores, from the first scan on */
+    struct weir_skip_list index_by_key; /* memory stores, and those that are scanned often: from the
+                                           first scan on */
     bool has_index;
+    struct weir_key_rows_index rows_by_key; /* of all entries, where keys have a number */
 
     /* What follows the stream time; all 0 but observed_ms and expired_ms where keys have no time. */
     int64_t segment_interval_ms;
@@ -230,6 +233,11 @@ void weir_store_init_segments(struct weir_store *store);
 void weir_store_adopt_segment(struct weir_store *store, uint64_t live_segment);
 /** Of a segmented store: the segment in which the rows of a time lie. */
 uint64_t weir_store_segment_at(const struct weir_store *store, int64_t time_ms);
+/** The store keeps duplicates: rows that differ in their number alone, written once each. */
+static inline bool weir_store_has_duplicates(const struct weir_store *store)
+{
+    return store->schema->number_size > 0;
+}
 /** The segment of a key that was checked; 0 where keys have no time. */
 uint64_t weir_store_key_segment(const struct weir_store *store, struct weir_slice key);
 /** The row's time is over. Of a key that was checked; per record, so inline. */
@@ -237,6 +245,12 @@ static inline bool weir_store_is_expired(const struct weir_store *store, struct 
 {
     return weir_store_is_segmented(store) &&
            weir_key_schema_time(store->schema, key) <= store->expired_ms;
+}
+/** A change of the row is dropped. A duplicate that comes too late is nobody's to read, but its changelog
+ * gets it, as Kafka Streams' does. */
+static inline bool weir_store_refuses(const struct weir_store *store, struct weir_slice key)
+{
+    return !weir_store_has_duplicates(store) && weir_store_is_expired(store, key);
 }
 /** WEIR_INVALID_ARGUMENT for a null key, or one too short to hold its times. */
 int weir_store_check_key(const struct weir_store *store, struct weir_slice key,
@@ -290,6 +304,12 @@ void weir_position_record_build(const struct weir_store *store,
                                 struct weir_arena *arena, struct weir_backend_write *write_out);
 int weir_position_record_parse(struct weir_slice key, struct weir_slice value,
                                struct weir_position_record *record_out, struct weir_error *error);
+
+/* ---- row_headers.c ------------------------------------------------------------------------------- */
+
+/** What weir_store_set_headers left with the entry, as the record's headers, in `arena`. */
+int weir_entry_headers(const struct weir_store_entry *entry, struct weir_arena *arena,
+                       struct weir_record *record);
 
 /* ---- store_life.c: above entries and eviction ---------------------------------------------------- */
 

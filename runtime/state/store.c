@@ -30,7 +30,7 @@ static struct weir_store_entry *make_entry(struct weir_store *store, struct weir
     if (weir_entry_list_reserve(&state->missing, &state->table_budget, 1) < 0) return NULL;
     struct weir_store_entry *entry = weir_store_add_entry(store, key, hash);
     if (entry == NULL) return NULL;
-    if (store->is_complete) {
+    if (store->is_complete || weir_store_has_duplicates(store)) { /* whose numbers are new ones */
         weir_store_settle(store, entry);
     } else {
         entry->flags |= WEIR_ENTRY_LOADING;
@@ -42,7 +42,7 @@ static struct weir_store_entry *make_entry(struct weir_store *store, struct weir
 static struct weir_store_entry *find_or_make(struct weir_store *store, struct weir_slice key,
                                              uint32_t hash)
 {
-    if (weir_store_is_expired(store, key)) {
+    if (weir_store_refuses(store, key)) {
         store->outside.value = NULL;
         return &store->outside;
     }
@@ -287,7 +287,7 @@ int weir_store_check_change(const struct weir_store *store, struct weir_slice ke
 int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,
                    struct weir_slice value, int64_t timestamp_ms, struct weir_error *error)
 {
-    if (entry == &store->outside || weir_store_is_expired(store, entry->key)) {
+    if (entry == &store->outside || weir_store_refuses(store, entry->key)) {
         store->dropped_count++;
         return WEIR_OK;
     }
@@ -345,6 +345,21 @@ int weir_store_get_many(struct weir_store *store, const struct weir_slice *keys,
         if (timestamps_out != NULL) timestamps_out[i] = entry->timestamp_ms;
     }
     return WEIR_OK;
+}
+
+int weir_store_delete(struct weir_store *store, struct weir_slice key, int64_t timestamp_ms,
+                      struct weir_error *error)
+{
+    if (store->is_complete) {
+        uint32_t hash = weir_table_hash_key(&store->table, key);
+        const struct weir_store_entry *found = weir_table_find(&store->table, key, hash);
+        if (found == NULL || found->value == NULL) return 0;
+    }
+    struct weir_store_entry *entry;
+    int rc = weir_store_touch(store, &key, 1, &entry, error);
+    if (rc < 0 || entry->value == NULL) return rc;
+    rc = weir_store_set(store, entry, weir_null(), timestamp_ms, error);
+    return rc < 0 ? rc : 1;
 }
 
 /* ---- forwarding --------------------------------------------------------------------------------- */
