@@ -15,6 +15,9 @@
  *   name:<name>       the name its user gave it
  *   kind:<operator>   what it does
  *
+ * and one whose numbers are of its parents' work (the merge behind the two sides of a join) goes by the
+ * first of them: below:<its name>.
+ *
  * Where several nodes of a sub-topology have one of these, all but the first have #1, #2, ...
  * behind it, in order of declaration.
  */
@@ -32,6 +35,12 @@ static const char *base_name(struct weir_task *task, const struct weir_plan_node
 {
     const struct weir_topology *topology = task->options.config->topology;
     struct weir_arena *memory = &task->memory;
+    if (plan->ops->traits.is_named_by_parent && plan->parent_count > 0) {
+        const struct weir_plan_node *parent = &topology->nodes[plan->parents[0]];
+        weir_assert(!parent->ops->traits.is_named_by_parent);
+        const char *above = base_name(task, parent);
+        return above != NULL ? weir_arena_printf(memory, "below:%s", above) : NULL;
+    }
     if (plan->store_count > 0) {
         return weir_arena_printf(memory, "store:%s", topology->stores[plan->stores[0]].spec.name);
     }

@@ -38,6 +38,7 @@ struct weir_operator_traits {
     bool
         forwards_on_flush; /* where store 0 is cached, its rows go on before the commit, not at once */
     bool meets_by_key;     /* rows of one key have to come to one task, of all its inputs */
+    bool is_named_by_parent; /* what it keeps (observed time, number) is of its parents' work */
     bool has_timers;
     bool observes_time; /* stream time decides, though no store of it has keys with a time */
 };
@@ -93,6 +94,8 @@ struct weir_node {
     /* How far its windows have been emitted that do so when they close; -1: none. State as well. */
     int64_t emitted_ms;
     struct weir_late late;
+    /* One number more that is state in the same way, of the operator's own meaning; 0 at first. */
+    int64_t number;
     const char *mark_name; /* what a commit calls it: stays through edits (task/mark_names.c) */
 };
 
@@ -187,8 +190,8 @@ int weir_node_send(struct weir_node *node, const struct weir_batch *batch);
 /** Stream time of the task: largest timestamp processed so far, the record at hand (node->call)
  * included; -1 before the first. */
 int64_t weir_node_stream_time(const struct weir_node *node);
-/** Wall-clock time, as it was before the batch at hand; and the pause between two looks at what has closed
- * (window_emit_interval_ms). */
+/** The wall clock as the task was told it last: it stands still within a turn. And the pause between two looks at what has
+ * closed (window_emit_interval_ms). */
 int64_t weir_node_wall_ms(const struct weir_node *node);
 int64_t weir_node_emit_interval_ms(const struct weir_node *node);
 bool weir_node_caches(const struct weir_node *node); /* statestore.cache.max.bytes is not off */

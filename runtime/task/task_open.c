@@ -262,6 +262,9 @@ static void give_back_mark(struct weir_node *node, const struct weir_node_mark *
     case WEIR_MARK_EMITTED:
         node->emitted_ms = mark->time_ms;
         break;
+    case WEIR_MARK_NUMBER:
+        node->number = mark->time_ms;
+        break;
     case WEIR_MARK_LATE:
         node->late.count = mark->time_ms;
         break;

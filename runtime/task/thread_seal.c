@@ -41,6 +41,7 @@ static int keep_node_marks(struct weir_stream_thread *thread, const struct weir_
         {{node->mark_name, WEIR_MARK_LATE, late->count}, has_late},
         {{node->mark_name, WEIR_MARK_LATE_MAX, late->late_max_ms}, has_late},
         {{node->mark_name, WEIR_MARK_GRACE_ENOUGH, late->grace_enough_ms}, has_late},
+        {{node->mark_name, WEIR_MARK_NUMBER, node->number}, node->number != 0},
     };
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         if (marks[i].is_there && keep_mark(thread, progress, marks[i].mark) < 0) {
@@ -50,7 +51,7 @@ static int keep_node_marks(struct weir_stream_thread *thread, const struct weir_
     return 0;
 }
 
-/* The times that are state: stream-time timers, and what operators have observed. */
+/* What is state besides the stores: stream-time timers, what operators have observed, and their numbers. */
 static int keep_marks(struct weir_stream_thread *thread, const struct weir_task *task,
                       struct weir_input_progress *progress)
 {

@@ -33,6 +33,7 @@ enum {
     WEIR_MARK_STREAM =
         -3, /* of WEIR_MARK_TASK: its stream time, where partition times do not say it */
     WEIR_MARK_EMITTED = -4, /* emitted_ms */
+    WEIR_MARK_NUMBER = -8,  /* number */
 };
 /** What was dropped as late (struct weir_late), where something was. */
 enum { WEIR_MARK_LATE = -5, WEIR_MARK_LATE_MAX = -6, WEIR_MARK_GRACE_ENOUGH = -7 };
