@@ -54,7 +54,7 @@ void weir_builder_take_missing(struct weir_builder *builder)
 static bool is_node_sound(const struct weir_builder *builder, size_t number)
 {
     const struct weir_logical_node *node = builder->nodes[number];
-    bool is_sound = (size_t)node->id == number && node->ops != NULL && node->parent_count <= 2;
+    bool is_sound = (size_t)node->id == number && node->ops != NULL;
     for (size_t p = 0; p < node->parent_count; p++) {
         is_sound = is_sound && node->parents[p] >= 0 && node->parents[p] < node->id;
     }
@@ -261,6 +261,35 @@ struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
     return nodes[2];
 }
 
+int32_t weir_builder_join_parent(struct weir_stream *stream)
+{
+    enum { REPARTITION_NUMBERS = 3 };
+    weir_assert(stream->node >= 0);
+    if (!stream->is_marked) return stream->node;
+    if (stream->join_repartition >= 0) {
+        stream->builder->next_number += REPARTITION_NUMBERS;
+        return stream->join_repartition;
+    }
+    const struct weir_logical_node *source =
+        weir_builder_repartition(stream->builder, stream, NULL, 0);
+    stream->join_repartition = source != NULL ? source->id : -1;
+    return stream->join_repartition;
+}
+
+int weir_builder_add_parent(struct weir_builder *builder, struct weir_logical_node *node,
+                            int32_t parent)
+{
+    const size_t count = node->parent_count;
+    weir_assert(count > 0 && parent >= 0 && parent < node->id);
+    int32_t *parents = weir_arena_array(&builder->arena, count + 1, sizeof *parents);
+    if (parents == NULL) return weir_builder_no_memory(builder);
+    weir_copy(parents, node->parents, count * sizeof *parents);
+    parents[count] = parent;
+    node->parents = parents;
+    node->parent_count = count + 1;
+    return 0;
+}
+
 /* ---- stores ---------------------------------------------------------------------------------- */
 
 int32_t weir_builder_find_store(const struct weir_builder *builder, const char *name)
@@ -269,6 +298,13 @@ int32_t weir_builder_find_store(const struct weir_builder *builder, const char *
         if (strcmp(builder->stores[i]->name, name) == 0) return (int32_t)i;
     }
     return -1;
+}
+
+int weir_builder_check_new_store(struct weir_builder *builder, const char *node, const char *store)
+{
+    if (weir_builder_find_store(builder, store) < 0) return 0;
+    return weir_builder_fail(
+        builder, node, "there is a store named '%s' already: each has a name of its own", store);
 }
 
 int32_t weir_builder_add_store(struct weir_builder *builder, const struct weir_logical_store *store)

@@ -86,13 +86,6 @@ static int32_t partitioned_node(const struct weir_stream *stream,
     return source != NULL ? source->id : -1;
 }
 
-static int check_new_store(struct weir_builder *builder, const char *node, const char *store)
-{
-    if (weir_builder_find_store(builder, store) < 0) return 0;
-    return weir_builder_fail(
-        builder, node, "there is a store named '%s' already: each has a name of its own", store);
-}
-
 static struct weir_table *add_aggregate(const struct weir_stream *stream, const char *name,
                                         const struct aggregate *aggregate,
                                         const struct weir_operator_ops *ops,
@@ -158,7 +151,7 @@ static struct weir_table *aggregate_stream(const struct weir_stream *stream,
     aggregate->config.retention_ms =
         read.retention_ms > 0 ? read.retention_ms : weir_window_retention(&window);
     rc = check_aggregate(builder, name, aggregate, window.kind == WEIR_WINDOW_SESSION);
-    if (rc == 0) rc = check_new_store(builder, name, store_name);
+    if (rc == 0) rc = weir_builder_check_new_store(builder, name, store_name);
     if (rc < 0) return weir_table_dead(builder);
     struct weir_logical_store store = weir_materialized_store(&read, store_name, window);
     store.key_serde = stream->key_serde;

@@ -24,6 +24,8 @@ enum weir_logical_kind {
     WEIR_LOGICAL_TABLE,
     WEIR_LOGICAL_AGGREGATE,
     WEIR_LOGICAL_JOIN,
+    WEIR_LOGICAL_JOIN_WINDOW,
+    WEIR_LOGICAL_STREAM_JOIN,
     WEIR_LOGICAL_PROCESS,
 };
 
@@ -65,7 +67,8 @@ struct weir_logical_node {
     struct weir_logical_repartition *repartition; /* of the three nodes of a repartition */
     const struct weir_serde *key_serde;           /* of its output; sinks: to write with */
     const struct weir_serde *value_serde;
-    bool is_left_join;
+    bool
+        is_left_join; /* it has a use for null keys: a left join with a table, a side of one with a stream */
     /* Made by weir_optimize: */
     const char *name;
     int32_t merged_into; /* a source of the same topic that came first; else its own id */
@@ -206,6 +209,15 @@ struct weir_table *weir_table_dead(struct weir_builder *builder);
 struct weir_logical_node *weir_builder_repartition(struct weir_builder *builder,
                                                    const struct weir_stream *stream,
                                                    const char *prefix, int32_t partition_count);
+
+/** The node that a join reads: the stream's own, or the source behind the one repartition that all its
+ * joins share; its numbers are taken each time. -1: no memory. */
+int32_t weir_builder_join_parent(struct weir_stream *stream);
+/** One more parent, whose rows come in like those of the first. */
+int weir_builder_add_parent(struct weir_builder *builder, struct weir_logical_node *node,
+                            int32_t parent);
+/** Refuses the name of a store that is there already. */
+int weir_builder_check_new_store(struct weir_builder *builder, const char *node, const char *store);
 
 /* ---- windows.c ------------------------------------------------------------------------------- */
 

@@ -101,6 +101,7 @@ static void lower_stores(struct lowering *lowering)
             const bool ends = store->spec.retention_ms < INT64_MAX - CHANGELOG_EXTRA_RETENTION_MS;
             plan->changelog_retention_ms =
                 ends ? store->spec.retention_ms + CHANGELOG_EXTRA_RETENTION_MS : INT64_MAX;
+            plan->is_changelog_uncompacted = store->spec.schema->number_size > 0;
         }
         if (store->table_node >= 0) { /* the topic it is made from serves as its changelog */
             const struct weir_logical_node *table = builder->nodes[store->table_node];
@@ -181,6 +182,19 @@ static const void *lower_config(struct lowering *lowering, const struct weir_log
         config->table_value_serde = weir_serde_move(arena, config->table_value_serde);
         break;
     }
+    case WEIR_LOGICAL_JOIN_WINDOW: {
+        struct weir_join_window_config *config = copy;
+        config->key_serde = weir_serde_move(arena, config->key_serde);
+        config->value_serde = weir_serde_move(arena, config->value_serde);
+        break;
+    }
+    case WEIR_LOGICAL_STREAM_JOIN: {
+        struct weir_stream_join_config *config = copy;
+        config->key_serde = weir_serde_move(arena, config->key_serde);
+        config->left_serde = weir_serde_move(arena, config->left_serde);
+        config->right_serde = weir_serde_move(arena, config->right_serde);
+        break;
+    }
     case WEIR_LOGICAL_PROCESS:
         lower_process(lowering, copy);
         break;
@@ -248,6 +262,11 @@ static struct weir_plan_layouts layouts_of(const struct weir_builder *builder,
         if (node->kind == WEIR_LOGICAL_JOIN) {
             const struct weir_join_config *config = node->config;
             layouts.other_in = weir_serde_object_layout(config->table_value_serde);
+        }
+        if (node->kind == WEIR_LOGICAL_STREAM_JOIN) { /* the joiner is given left and right */
+            const struct weir_stream_join_config *config = node->config;
+            layouts.value_in = weir_serde_object_layout(config->left_serde);
+            layouts.other_in = weir_serde_object_layout(config->right_serde);
         }
         layouts.window_in = weir_serde_object_layout(weir_windowed_serde_key(parent->key_serde));
     }

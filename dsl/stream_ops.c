@@ -174,16 +174,9 @@ struct weir_stream *weir_merge(struct weir_stream *stream, struct weir_stream *o
                                 stream->node);
     }
     if (node == NULL) return weir_stream_dead(builder);
-    if (other->node != stream->node) { /* a stream merged with itself arrives once */
-        int32_t *parents = weir_arena_array(&builder->arena, 2, sizeof *parents);
-        if (parents == NULL) {
-            (void)weir_builder_no_memory(builder);
-            return weir_stream_dead(builder);
-        }
-        parents[0] = stream->node;
-        parents[1] = other->node;
-        node->parents = parents;
-        node->parent_count = 2;
+    /* A stream merged with itself arrives once. */
+    if (other->node != stream->node && weir_builder_add_parent(builder, node, other->node) < 0) {
+        return weir_stream_dead(builder);
     }
     struct weir_stream *merged = stream_below(stream, node, stream->key_serde, stream->value_serde);
     if (merged != NULL) merged->is_marked |= other->is_marked;

@@ -132,23 +132,6 @@ static int check_join(const struct weir_stream *stream, const struct weir_table 
     return 0;
 }
 
-/* The node that joins: the stream's own, or the source behind the one repartition that all joins of
- * this stream share. Its numbers are taken each time. */
-static int32_t partitioned_node(struct weir_stream *stream)
-{
-    enum { REPARTITION_NUMBERS = 3 };
-    weir_assert(stream->node >= 0);
-    if (!stream->is_marked) return stream->node;
-    if (stream->join_repartition >= 0) {
-        stream->builder->next_number += REPARTITION_NUMBERS;
-        return stream->join_repartition;
-    }
-    const struct weir_logical_node *source =
-        weir_builder_repartition(stream->builder, stream, NULL, 0);
-    stream->join_repartition = source != NULL ? source->id : -1;
-    return stream->join_repartition;
-}
-
 static struct weir_stream *join_table(struct weir_stream *stream, struct weir_table *table,
                                       weir_join_fn join, void *context,
                                       const struct weir_serde *value, bool is_left)
@@ -157,7 +140,7 @@ static struct weir_stream *join_table(struct weir_stream *stream, struct weir_ta
     struct weir_builder *builder = stream->builder;
     const char *what = is_left ? "weir_left_join" : "weir_join";
     if (check_join(stream, table, join, what) < 0) return weir_stream_dead(builder);
-    int32_t parent = partitioned_node(stream);
+    int32_t parent = weir_builder_join_parent(stream);
     const char *name = weir_builder_name(builder, is_left ? "KSTREAM-LEFTJOIN-" : "KSTREAM-JOIN-");
     const struct weir_join_config config = {
         .join = join,

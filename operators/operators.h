@@ -121,6 +121,39 @@ struct weir_join_config {
 };
 extern const struct weir_operator_ops weir_join_ops;
 
+/** A side of a stream-stream join: store 0 keeps its rows, each on its own, for the other side's. */
+struct weir_join_window_config {
+    const struct weir_serde *key_serde;
+    const struct weir_serde *value_serde;
+    int64_t span_ms; /* before and after; a row is kept so long, and the grace */
+};
+extern const struct weir_operator_ops weir_join_window_ops;
+
+/** A right row meets a left one of time t if its own time is in [t - before_ms, t + after_ms]. */
+struct weir_stream_join_config {
+    weir_join_fn join;
+    void *context;
+    const struct weir_serde *key_serde;
+    const struct weir_serde *left_serde;
+    const struct weir_serde *right_serde;
+    int64_t before_ms;
+    int64_t after_ms;
+    int64_t grace_ms;
+    int64_t emit_interval_ms; /* of wall-clock time between looks for closed windows; 0: none */
+    bool is_right;            /* the node's rows are those of the right side */
+    bool is_outer;            /* and go on without a match, too */
+};
+/** Rows of one side meet those of store 0, the other side's. A row that finds none, of a side that is
+ * outer, goes on at once. */
+extern const struct weir_operator_ops weir_stream_join_ops;
+/** The same; store 1, shared with the other side's node, holds the rows that wait for a match until their
+ * windows have closed. Its only child is a weir_join_merge_ops. */
+extern const struct weir_operator_ops weir_outer_join_ops;
+/** A stream meets itself; store 0 keeps its rows, and is filled by the node above. */
+extern const struct weir_operator_ops weir_self_join_ops;
+/** The results of both sides; and what they know together. No config. */
+extern const struct weir_operator_ops weir_join_merge_ops;
+
 /** A user's processor; stores in the order of the node's, with their serdes and names. */
 struct weir_process_config {
     struct weir_processor processor;

@@ -114,7 +114,8 @@ typedef int (*weir_merge_fn)(struct weir_call *call, const void *key, const void
                              void *aggregate);
 typedef int (*weir_reduce_fn)(struct weir_call *call, const void *aggregate, const void *value,
                               const void **aggregate_out);
-/** `table_value` is NULL only in a left join. */
+/** Of a stream and a table; of two streams, first the left one's value. `table_value` is NULL only in a
+ * left join, `stream_value` only in an outer one. */
 typedef int (*weir_join_fn)(struct weir_call *call, const void *key, const void *stream_value,
                             const void *table_value, const void **value_out);
 enum { WEIR_DELETE = 2 };
@@ -337,6 +338,57 @@ WEIR_API struct weir_stream *weir_join(struct weir_stream *stream, struct weir_t
 WEIR_API struct weir_stream *weir_left_join(struct weir_stream *stream, struct weir_table *table,
                                             weir_join_fn join, void *context,
                                             const struct weir_serde *value);
+
+/* ---- joins of streams ------------------------------------------------------------------------ */
+
+enum weir_join_kind { WEIR_JOIN_INNER = 0, WEIR_JOIN_LEFT = 1, WEIR_JOIN_OUTER = 2 };
+
+/**
+ * How two streams meet. A right record joins a left one with the same key and the timestamp t if its own
+ * lies in [t - before_ms, t + after_ms]; a result has the larger of both times.
+ *
+ * Left and outer joins give a record that has met nobody on its own, the other value NULL, once its window
+ * and the grace have closed: when stream time is past t + after_ms + grace_ms (a right one's: before_ms).
+ * Inner ones, and what is late, go by what is still kept: before_ms + after_ms + grace_ms of stream time.
+ */
+struct weir_stream_join_options {
+    WEIR_SIZE(struct weir_stream_join_options);
+    enum weir_join_kind kind;
+    int64_t before_ms; /* either may be negative, but not both together */
+    int64_t after_ms;
+    int64_t grace_ms;
+    const char *name; /* of the join: its nodes are called after it, and its repartition topics */
+    const char *store_name; /* its stores are called after it; NULL: after the nodes */
+    enum weir_store_kind store;
+    bool is_logging_disabled;
+    /* A record without a match goes on at once, and again when it meets one later: Kafka Streams before
+     * KIP-633, JoinWindows.of. */
+    bool is_eager;
+    /* The streams are one, and the kind is inner: one store is enough (single.store.self.join). */
+    bool is_single_store;
+    /* Of wall-clock time, at least, between two looks for windows that have closed; 0: whenever stream time
+     * moves, so that results depend on the records alone. Kafka Streams has 1000. */
+    int64_t emit_interval_ms;
+};
+/** `&(struct weir_stream_join_options){WEIR_STREAM_JOIN_OPTIONS_INIT, .before_ms = 1000}` */
+#define WEIR_STREAM_JOIN_OPTIONS_INIT .size = sizeof(struct weir_stream_join_options)
+/* For C; in C++ a variable of its own does it. */
+#define WEIR_WITHIN(...)                                                                           \
+    (&(struct weir_stream_join_options){WEIR_STREAM_JOIN_OPTIONS_INIT, __VA_ARGS__})
+
+/**
+ * Join two streams. `join` is called with the left value, then the right one; the one that is missing in a
+ * left or outer join is NULL. A stream whose keys have changed is repartitioned first. A null value is
+ * dropped and counted, and so is a null key; but on the left side of a left join, and on both of an outer
+ * one, a record without a key goes on at once, alone (KIP-962).
+ *
+ * Errors:  kept by the builder: no common key, no time between before_ms and after_ms, negative grace.
+ * Owns:    `options` are read here; NULL: the same timestamp, inner.
+ */
+WEIR_API struct weir_stream *weir_stream_join(struct weir_stream *left, struct weir_stream *right,
+                                              weir_join_fn join, void *context,
+                                              const struct weir_serde *value,
+                                              const struct weir_stream_join_options *options);
 
 /* ---- processors: state and timers of one's own ----------------------------------------------- */
 

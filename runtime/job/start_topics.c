@@ -303,9 +303,10 @@ static int topic_configs(struct weir_start *start, size_t topic, struct weir_con
         add_config(configs, &count, "segment.bytes", "52428800");
         add_segment_time(configs, &count);
     } else {
-        int64_t retention_ms =
-            topology->stores[topic - topology->topic_count].changelog_retention_ms;
+        const struct weir_plan_store *store = &topology->stores[topic - topology->topic_count];
+        const int64_t retention_ms = store->changelog_retention_ms;
         const char *policy = retention_ms > 0 ? "compact,delete" : "compact";
+        if (store->is_changelog_uncompacted) policy = "delete";
         add_config(configs, &count, "cleanup.policy", policy);
         if (retention_ms > 0) {
             add_config(configs, &count, "retention.ms",

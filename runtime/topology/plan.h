@@ -96,6 +96,7 @@ struct weir_plan_store {
      * what the topic keeps (weir_task_source_topic). -1: a changelog of its own in any case. */
     int32_t source_topic;
     int64_t changelog_retention_ms;   /* of keys with a time: retention + 24 h; 0: compact */
+    bool is_changelog_uncompacted;    /* each row has a key of its own: nothing to compact */
     struct weir_plan_formats formats; /* of its changelog */
 };
 

@@ -372,6 +372,8 @@ static void declare_source(struct graph *graph, const struct line *line)
     struct thing thing = {.kind = THING_STREAM, .key = key, .value = value};
     if (line_is(line, "stream")) {
         thing.handle = weir_stream(graph->builder, topic, serde_of(key), serde_of(value));
+        thing.source = thing.handle;
+        thing.topic = topic;
     } else {
         struct weir_materialized store;
         thing.kind = THING_TABLE;
@@ -682,6 +684,47 @@ static void declare_table_join(struct graph *graph, const struct line *line)
     add_thing(graph, line_word(line, 1), thing);
 }
 
+/* One stream, or two of one topic. */
+static bool is_one(const struct thing *a, const struct thing *b)
+{
+    if (a->handle == b->handle) return true;
+    bool are_sources = a->handle == a->source && b->handle == b->source;
+    return are_sources && strcmp(a->topic, b->topic) == 0;
+}
+
+static void declare_stream_join(struct graph *graph, const struct line *line)
+{
+    const struct thing *left = thing_of(graph, line_word(line, 2), THING_STREAM);
+    const struct thing *right = thing_of(graph, line_word(line, 3), THING_STREAM);
+    const char *kind = line_word(line, 4);
+    const char *before = line_option(line, "before"), *after = line_option(line, "after");
+    const char *grace = line_option(line, "grace"), *api = line_option(line, "api");
+    if (left == NULL || right == NULL || before == NULL) return;
+    struct use *use = new_use(graph, left, line_word(line, 5));
+    need_function(graph, &use->function, function_is_join);
+    struct thing thing = *left;
+    use->other = right->value;
+    use->value_out = thing.value = type_of(line_word(line, 6));
+    struct weir_stream_join_options options = {
+        WEIR_STREAM_JOIN_OPTIONS_INIT,
+        .before_ms = atoll(before),
+        .after_ms = atoll(after != NULL ? after : before),
+        .grace_ms = grace != NULL ? atoll(grace) : 0,
+        .name = line_option(line, "name"),
+        .store_name = line_option(line, "store"),
+        .store = line_option(line, "kind") != NULL ? WEIR_STORE_MEMORY : WEIR_STORE_ROCKSDB,
+        .is_eager = api != NULL,
+        .emit_interval_ms = graph->emit_interval_ms,
+    };
+    if (strcmp(kind, "left") == 0) options.kind = WEIR_JOIN_LEFT;
+    if (strcmp(kind, "outer") == 0) options.kind = WEIR_JOIN_OUTER;
+    options.is_single_store =
+        graph->has_self_joins && options.kind == WEIR_JOIN_INNER && is_one(left, right);
+    thing.handle = weir_stream_join(left->handle, right->handle, on_join, use,
+                                    serde_of(thing.value), &options);
+    add_thing(graph, line_word(line, 1), thing);
+}
+
 static void declare_store(struct graph *graph, const struct line *line)
 {
     struct weir_materialized store;
@@ -798,6 +841,7 @@ static const struct {
     {"tostream", declare_to_stream},
     {"suppress", declare_suppress},
     {"stjoin", declare_table_join},
+    {"join", declare_stream_join},
     {"store", declare_store},
     {"process", declare_process},
     {"processvalues", declare_process},
@@ -815,7 +859,6 @@ static const struct {
     {"ttransform", not_built},
     {"tjoin", not_built},
     {"fkjoin", not_built},
-    {"join", not_built},
     {"gjoin", not_built},
 };
 
@@ -823,8 +866,9 @@ bool graph_declare(struct graph *graph, const struct line *line)
 {
     for (size_t i = 0; i < sizeof declarations / sizeof declarations[0]; i++) {
         if (!line_is(line, declarations[i].word)) continue;
-        bool is_named =
-            line_option(line, "name") != NULL && graph->names_count && !line_is(line, "suppress");
+        /* of these the name is an option here, too */
+        bool has_own = line_is(line, "suppress") || line_is(line, "join");
+        bool is_named = line_option(line, "name") != NULL && graph->names_count && !has_own;
         if (is_named) graph_miss(graph, "names of nodes");
         if (graph->missing[0] == '\0') declarations[i].declare(graph, line);
         return true;

@@ -18,6 +18,8 @@ struct thing {
     const char *id;
     enum thing_kind kind;
     void *handle; /* of the builder */
+    void *source; /* the same, if it reads a topic */
+    const char *topic;
     struct type key;
     struct type value;
 };
@@ -70,9 +72,11 @@ struct graph {
     size_t topic_count;
     struct store_type stores[STORES_MAX];
     size_t store_count;
-    bool names_count;   /* the case is about names: each must be given as it says */
-    bool keeps_default; /* stores keep their windows by default, whatever the case says */
-    char missing[128];  /* what the case needs and is not built; empty: nothing */
+    int64_t emit_interval_ms; /* config emit.interval */
+    bool has_self_joins; /* config optimize: a stream that is joined with itself has one store */
+    bool names_count;    /* the case is about names: each must be given as it says */
+    bool keeps_default;  /* stores keep their windows by default, whatever the case says */
+    char missing[128];   /* what the case needs and is not built; empty: nothing */
 };
 
 /** What the case needs is not built; the first is kept. */

@@ -29,7 +29,8 @@ struct run {
     struct weir_test *test;
     struct weir_streams_options options;
     int64_t dropped;
-    size_t at; /* line */
+    bool is_optimized; /* by all that there is */
+    size_t at;         /* line */
     char why[4096];
     char got[OUT_SIZE];
 };
@@ -65,6 +66,9 @@ static void take_config(struct run *run, const struct line *line)
                  {"processing=continue", true},
                  {"deserialization=continue", true},
                  {"describe=yes", true},
+                 {"optimize=none", true},
+                 {"optimize=single.store.self.join", true},
+                 {"optimize=all", true}, /* without tables and repartitions: see declare */
                  {"emit.interval=", true}};
     struct weir_streams_options *options = &run->options;
     const char *text = line->words[1];
@@ -76,7 +80,14 @@ static void take_config(struct run *run, const struct line *line)
     (void)snprintf(what, sizeof what, "config %.*s", (int)strcspn(text, "=") & 31, text);
     if (!is_known) graph_miss(&run->graph, what);
     const char *interval = strncmp(text, "emit.interval=", 14) == 0 ? text + 14 : NULL;
-    if (interval != NULL) options->window_emit_interval_ms = atoll(interval);
+    if (interval != NULL) {
+        options->window_emit_interval_ms = atoll(interval);
+        run->graph.emit_interval_ms = atoll(interval);
+    }
+    if (strncmp(text, "optimize=", 9) == 0) {
+        run->graph.has_self_joins = strcmp(text + 9, "none") != 0;
+        run->is_optimized = strcmp(text + 9, "all") == 0;
+    }
     if (strcmp(text, "cache=on") == 0) options->cache_max_bytes = 0;
     if (strcmp(text, "processing=continue") == 0) options->on_processing_error = WEIR_ON_ERROR_SKIP;
     if (strcmp(text, "deserialization=continue") == 0) {
@@ -128,18 +139,25 @@ static void put_line(struct run *run, const char *text)
     memcpy(run->got + size + more, "\n", 2);
 }
 
+static void add_headers(char *line, size_t size, const struct weir_record *record)
+{
+    static char value[OUT_SIZE / 4];
+    size_t at = strlen(line);
+    for (size_t i = 0; i < record->header_count; i++) {
+        const struct weir_header *header = &record->headers[i];
+        at += (size_t)snprintf(line + at, size - at, " %.*s=%s", (int)header->key.size,
+                               (const char *)header->key.data, text_encode(header->value, value));
+    }
+}
+
 static void put_record(struct run *run, const struct topic_type *topic,
                        const struct weir_record *record)
 {
     static char line[OUT_SIZE], key[OUT_SIZE / 4], value[OUT_SIZE / 4];
-    int size = snprintf(line, sizeof line, "out %s %s %s %" PRId64, topic->name,
-                        show(topic->key, record->key, key),
-                        show(topic->value, record->value, value), record->timestamp_ms);
-    for (size_t i = 0; i < record->header_count; i++) {
-        const struct weir_header *header = &record->headers[i];
-        size += snprintf(line + size, sizeof line - (size_t)size, " %.*s=%s", (int)header->key.size,
-                         (const char *)header->key.data, text_encode(header->value, value));
-    }
+    (void)snprintf(line, sizeof line, "out %s %s %s %" PRId64, topic->name,
+                   show(topic->key, record->key, key), show(topic->value, record->value, value),
+                   record->timestamp_ms);
+    add_headers(line, sizeof line, record);
     put_line(run, line);
 }
 
@@ -307,15 +325,10 @@ static bool fold_changelog(struct run *run, const char *topic, bool has_times, c
         entry->is_tombstone = weir_slice_is_null(record.value);
         int size = snprintf(entry->text, sizeof entry->text, "changelog %s %.200s %.600s ", topic,
                             key, hex_encode(record.value, value));
-        size += snprintf(entry->text + size, sizeof entry->text - (size_t)size,
-                         has_times ? "%" PRId64 : "null", record.timestamp_ms);
-        for (size_t i = 0; i < record.header_count; i++) {
-            size +=
-                snprintf(entry->text + size, sizeof entry->text - (size_t)size, " %.*s=%s",
-                         (int)record.headers[i].key.size, (const char *)record.headers[i].key.data,
-                         text_encode(record.headers[i].value, value));
-        }
-        (void)snprintf(entry->text + size, sizeof entry->text - (size_t)size, "\n");
+        (void)snprintf(entry->text + size, sizeof entry->text - (size_t)size,
+                       has_times ? "%" PRId64 : "null", record.timestamp_ms);
+        add_headers(entry->text, sizeof entry->text - 1, &record);
+        strcat(entry->text, "\n");
     }
     for (size_t i = 0; i < count; i++) {
         if (!entries[i].is_tombstone) strcat(to, entries[i].text);
@@ -358,6 +371,8 @@ static bool declare(struct run *run, bool *is_refused)
             graph_miss(&run->graph, "caches behind repartition topics, flushed at each record");
         }
         if (line_is(line, "config")) take_config(run, line);
+        bool is_moved = line_is(line, "inner") || line_is(line, "table");
+        if (run->is_optimized && is_moved) graph_miss(&run->graph, "config optimize");
     }
     bool has_begun = false; /* behind the first step `store` is an answer */
     for (size_t i = 0; i < run->vector->count; i++) {

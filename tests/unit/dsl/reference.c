@@ -1,4 +1,4 @@
-#include "tests/unit/dsl/reference.h"
+#include "tests/unit/dsl/reference_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +69,7 @@ static void find_components(struct reference *reference)
                 struct ref_node *left = &reference->nodes[a];
                 struct ref_node *right = &reference->nodes[b];
                 bool together = left->store >= 0 && left->store == right->store;
+                together |= left->join >= 0 && left->join == right->join;
                 for (int c = 0; c < left->child_count; c++)
                     together |= left->children[c] == b;
                 if (!together || left->component == right->component) continue;
@@ -85,6 +86,7 @@ static bool leads_to_left_join(const struct reference *reference, int id)
 {
     const struct ref_node *node = &reference->nodes[id];
     if (node->kind == REF_JOIN && node->is_left) return true;
+    if (node->kind == REF_JOIN_WINDOW && node->is_left) return true;
     for (int c = 0; c < node->child_count; c++) {
         if (leads_to_left_join(reference, node->children[c])) return true;
     }
@@ -108,6 +110,13 @@ void ref_finish(struct reference *reference)
         for (int p = 0; p < REF_PARTITIONS; p++) {
             reference->now.observed_ms[n][p] = -1;
             reference->now.stream_time_ms[n][p] = -1;
+        }
+    }
+    for (int j = 0; j < REF_JOINS; j++) {
+        for (int p = 0; p < REF_PARTITIONS; p++) {
+            struct ref_join *join = &reference->now.joins[j][p];
+            join->time_ms = join->sides[0].observed_ms = join->sides[1].observed_ms = -1;
+            join->least_ms = INT64_MAX;
         }
     }
     reference->committed = reference->now;
@@ -156,15 +165,9 @@ static struct ref_entry *find_or_add(struct ref_state *state, int store, int par
 
 /* ---- one record, depth first ----------------------------------------------------------------- */
 
-struct task {
-    struct reference *reference;
-    int component;
-    int partition;
-};
-
 static void process(struct task *task, int id, struct ref_record record);
 
-static void forward(struct task *task, const struct ref_node *node, struct ref_record record)
+void ref_forward(struct task *task, const struct ref_node *node, struct ref_record record)
 {
     for (int c = 0; c < node->child_count; c++)
         process(task, node->children[c], record);
@@ -190,7 +193,7 @@ static void send(struct task *task, const struct ref_node *node, struct ref_reco
 }
 
 /* A function that fails leaves no trace but a count. Aggregates and joins: see there. */
-static bool fails(struct task *task, const struct ref_node *node, const struct ref_record *record)
+bool ref_fails(struct task *task, const struct ref_node *node, const struct ref_record *record)
 {
     if (!node->may_fail || !fn_fails(node->salt, record->key, record->value)) return false;
     task->reference->failed++;
@@ -214,7 +217,7 @@ static void flat_map(struct task *task, const struct ref_node *node, struct ref_
         struct ref_record made = record;
         made.key = fn_key(node->salt + i, record.key, record.value);
         made.value = fn_value(node->salt + i, record.key, record.value);
-        forward(task, node, made);
+        ref_forward(task, node, made);
     }
 }
 
@@ -234,7 +237,7 @@ static void update(struct task *task, const struct ref_node *node, struct ref_en
     if (node->window_ms > 0) {
         row.key = text_printf("%s@%lld", entry->key.bytes, (long long)entry->start_ms);
     }
-    forward(task, node, row);
+    ref_forward(task, node, row);
 }
 
 static void table(struct task *task, const struct ref_node *node, struct ref_record record)
@@ -244,7 +247,7 @@ static void table(struct task *task, const struct ref_node *node, struct ref_rec
         return;
     }
     if (node->store < 0) {
-        forward(task, node, record);
+        ref_forward(task, node, record);
         return;
     }
     struct ref_entry *entry =
@@ -278,7 +281,7 @@ static bool aggregate_into(struct task *task, const struct ref_node *node,
     bool is_called = node->fold == REF_FOLD || (node->fold == REF_REDUCE && !entry->value.is_null);
     struct ref_record seen = *record;
     if (node->fold == REF_REDUCE) seen.key = text_null(); /* it is not told the key */
-    if (is_called && fails(task, node, &seen)) return false;
+    if (is_called && ref_fails(task, node, &seen)) return false;
     bool is_older = !entry->value.is_null && entry->timestamp_ms > record->timestamp_ms;
     entry->value = fold(node, entry->value, record->value);
     if (!is_older) entry->timestamp_ms = record->timestamp_ms;
@@ -326,9 +329,9 @@ static void join(struct task *task, const struct ref_node *node, struct ref_reco
         if (entry != NULL) found = entry->value;
     }
     if (found.is_null && !node->is_left) return;
-    if (fails(task, node, &record)) return;
+    if (ref_fails(task, node, &record)) return;
     record.value = fn_join(node->salt, record.key, record.value, found);
-    forward(task, node, record);
+    ref_forward(task, node, record);
 }
 
 static void run_processor(struct task *task, const struct ref_node *node, struct ref_record record)
@@ -344,41 +347,42 @@ static void run_processor(struct task *task, const struct ref_node *node, struct
     if (!done.forwards) return;
     if (!node->keeps_key) record.key = done.key;
     record.value = done.value;
-    forward(task, node, record);
+    ref_forward(task, node, record);
 }
 
 static void process(struct task *task, int id, struct ref_record record)
 {
     const struct ref_node *node = &task->reference->nodes[id];
     struct text key = record.key;
-    bool is_asked_later = node->kind == REF_AGGREGATE || node->kind == REF_JOIN;
-    if (!is_asked_later && fails(task, node, &record)) return;
+    bool is_asked_later = node->kind == REF_AGGREGATE || node->kind == REF_JOIN ||
+                          node->kind == REF_JOIN_WINDOW || node->kind == REF_STREAM_JOIN;
+    if (!is_asked_later && ref_fails(task, node, &record)) return;
     switch (node->kind) {
     case REF_SOURCE:
     case REF_PASS:
-        forward(task, node, record);
+        ref_forward(task, node, record);
         break;
     case REF_SINK:
         send(task, node, record);
         break;
     case REF_FILTER:
-        if (fn_predicate(node->salt, key, record.value)) forward(task, node, record);
+        if (fn_predicate(node->salt, key, record.value)) ref_forward(task, node, record);
         break;
     case REF_FILTER_NOT:
-        if (!fn_predicate(node->salt, key, record.value)) forward(task, node, record);
+        if (!fn_predicate(node->salt, key, record.value)) ref_forward(task, node, record);
         break;
     case REF_MAP:
         record.key = fn_key(node->salt, key, record.value);
         record.value = fn_value(node->salt, key, record.value);
-        forward(task, node, record);
+        ref_forward(task, node, record);
         break;
     case REF_MAP_VALUES:
         record.value = fn_value(node->salt, key, record.value);
-        forward(task, node, record);
+        ref_forward(task, node, record);
         break;
     case REF_SELECT_KEY:
         record.key = fn_key(node->salt, key, record.value);
-        forward(task, node, record);
+        ref_forward(task, node, record);
         break;
     case REF_FLAT_MAP:
         flat_map(task, node, record);
@@ -387,7 +391,7 @@ static void process(struct task *task, int id, struct ref_record record)
         branch(task, node, record);
         break;
     case REF_FILTER_NULL_KEYS:
-        if (!key.is_null) forward(task, node, record);
+        if (!key.is_null) ref_forward(task, node, record);
         break;
     case REF_TABLE:
         table(task, node, record);
@@ -397,6 +401,12 @@ static void process(struct task *task, int id, struct ref_record record)
         break;
     case REF_JOIN:
         join(task, node, record);
+        break;
+    case REF_JOIN_WINDOW:
+        ref_join_window(task, node, record);
+        break;
+    case REF_STREAM_JOIN:
+        ref_stream_join(task, node, record);
         break;
     case REF_PROCESS:
         run_processor(task, node, record);
@@ -418,19 +428,31 @@ static void fire(struct task *task, const struct ref_node *node, int64_t now_ms)
         .value = text_printf("%lld", (long long)count),
         .timestamp_ms = now_ms,
     };
-    forward(task, node, tick);
+    ref_forward(task, node, tick);
+}
+
+/* Of those that are due, the one that has been so for the longest; -1: none is. */
+static int first_due(const struct task *task, int64_t now_ms)
+{
+    const struct ref_state *state = &task->reference->now;
+    int first = -1;
+    for (int n = 0; n < task->reference->node_count; n++) {
+        const struct ref_node *node = &task->reference->nodes[n];
+        if (node->component != task->component || node->timer_ms == 0) continue;
+        int64_t due_ms = state->next_timer_ms[n][task->partition];
+        if (due_ms > now_ms) continue;
+        if (first < 0 || due_ms < state->next_timer_ms[first][task->partition]) first = n;
+    }
+    return first;
 }
 
 static void run_timers(struct task *task)
 {
     struct ref_state *state = &task->reference->now;
     int64_t now_ms = state->stream_time_ms[task->component][task->partition];
-    for (int n = 0; n < task->reference->node_count; n++) {
+    for (int n; (n = first_due(task, now_ms)) >= 0;) {
         const struct ref_node *node = &task->reference->nodes[n];
-        if (node->component != task->component || node->timer_ms == 0) continue;
-        int64_t *next_ms = &state->next_timer_ms[n][task->partition];
-        if (*next_ms > now_ms) continue;
-        *next_ms = (now_ms / node->timer_ms + 1) * node->timer_ms;
+        state->next_timer_ms[n][task->partition] = (now_ms / node->timer_ms + 1) * node->timer_ms;
         task->reference->went_by_time[task->component] = true;
         fire(task, node, now_ms);
     }

@@ -24,6 +24,8 @@ enum {
     REF_STORES = 16,
     REF_PARTITIONS = 3,
     REF_ENTRIES = 1024,
+    REF_JOINS = 4,
+    REF_KEPT = 512,
 };
 
 enum ref_kind {
@@ -41,6 +43,8 @@ enum ref_kind {
     REF_TABLE,
     REF_AGGREGATE,
     REF_JOIN,
+    REF_JOIN_WINDOW,
+    REF_STREAM_JOIN,
     REF_PROCESS,
 };
 
@@ -59,6 +63,15 @@ struct ref_node {
     int64_t grace_ms;
     bool is_cached; /* tables: forward at a commit */
     bool is_left;
+    /* Joins of two streams; all their nodes have the join's number, -1 elsewhere. */
+    int join;
+    bool is_right;
+    bool is_outer;  /* what finds no match goes on alone */
+    bool waits;     /* but not before its window has closed */
+    bool is_memory; /* the side is kept in memory */
+    bool is_single; /* both sides have one store: they count once, and learn of time together */
+    int64_t before_ms;
+    int64_t after_ms;
     int predicate_count; /* branches; one child more is the default */
     bool keeps_key;
     bool may_fail;    /* its function fails now and then; such records are skipped */
@@ -94,12 +107,42 @@ struct ref_entry {
     int changed; /* order of the first change since it was forwarded; 0: forwarded */
 };
 
+struct ref_kept {
+    struct text key;
+    struct text value;
+    int64_t time_ms;
+};
+
+struct ref_side {
+    struct ref_kept rows[REF_KEPT]; /* in order of arrival */
+    int count;
+    int64_t observed_ms;
+};
+
+struct ref_waiting {
+    struct text key;
+    struct text value;
+    int64_t time_ms;
+    bool is_right;
+    int number;
+};
+
+struct ref_join {
+    struct ref_side sides[2]; /* left, right */
+    struct ref_waiting waiting[REF_KEPT];
+    int waiting_count;
+    int next_number;
+    int64_t time_ms;  /* the largest of both sides */
+    int64_t least_ms; /* where the next look for closed windows begins */
+};
+
 /** What a crash takes back to the last commit. */
 struct ref_state {
     struct {
         struct ref_entry entries[REF_PARTITIONS][REF_ENTRIES];
         int counts[REF_PARTITIONS];
     } stores[REF_STORES];
+    struct ref_join joins[REF_JOINS][REF_PARTITIONS];
     int64_t observed_ms[REF_NODES][REF_PARTITIONS];
     int64_t next_timer_ms[REF_NODES][REF_PARTITIONS];
     int64_t stream_time_ms[REF_NODES][REF_PARTITIONS]; /* by component */
@@ -113,6 +156,7 @@ struct reference {
     struct ref_topic topics[REF_TOPICS];
     int topic_count;
     int store_count;
+    int join_count;
     bool caches;
     struct ref_state now;
     struct ref_state committed;

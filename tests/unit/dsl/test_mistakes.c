@@ -862,6 +862,7 @@ static void call_all(struct weir_stream *stream, struct weir_table *table)
     (void)weir_to_stream(table);
     (void)weir_join(stream, table, left_value, NULL, WEIR_STRING);
     (void)weir_left_join(stream, table, left_value, NULL, WEIR_STRING);
+    (void)weir_stream_join(stream, stream, left_value, NULL, WEIR_STRING, NULL);
     (void)weir_process(stream, &processor, NULL, NULL);
     (void)weir_process_values(stream, &processor, NULL);
 }

@@ -337,6 +337,10 @@ static void declare_all(struct weir_builder *builder)
     branch = weir_process(branch, &processor, NULL, NULL);
     stream = weir_merge(branch, weir_branch_default(split));
     stream = weir_left_join(stream, table, left_value, NULL, WEIR_STRING);
+    stream = weir_stream_join(
+        stream, weir_select_key(stream, value_as_key, NULL, WEIR_STRING), left_value, NULL,
+        WEIR_STRING,
+        WEIR_WITHIN(.kind = WEIR_JOIN_OUTER, .after_ms = 9, .name = "meet", .store_name = "kept"));
     struct weir_windowed_stream *windowed = weir_windowed_by(
         weir_group_by(stream, value_as_key, NULL, WEIR_STRING), (struct weir_tumbling){10, 0});
     weir_to(weir_to_stream(weir_windowed_count(windowed, NULL)), "out");

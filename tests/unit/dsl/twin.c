@@ -219,7 +219,7 @@ static struct twin_operator *new_operator(struct twin *twin)
 
 static struct ref_node plain_node(enum ref_kind kind)
 {
-    return (struct ref_node){.kind = kind, .store = -1, .topic = -1};
+    return (struct ref_node){.kind = kind, .store = -1, .topic = -1, .join = -1};
 }
 
 /* A node that calls the operator's functions. */
@@ -508,6 +508,17 @@ static void add_aggregate(struct twin *twin, struct twin_stream *from)
     add_updates(twin, &made);
 }
 
+/* The node that a join reads: the stream's, or behind the repartition that its joins share. */
+static int join_parent(struct twin *twin, struct twin_stream *from)
+{
+    if (!from->is_marked) return from->node;
+    if (from->join_repartition < 0) {
+        const char *name = new_name(twin, "join-%d", twin->name_count);
+        from->join_repartition = repartition_node(twin, from->node, name, from->partition_count);
+    }
+    return from->join_repartition;
+}
+
 static void add_join(struct twin *twin, struct twin_stream *from)
 {
     if (twin->table_count == 0) return;
@@ -515,14 +526,7 @@ static void add_join(struct twin *twin, struct twin_stream *from)
     if (table->is_windowed || table->partition_count != from->partition_count) return;
     struct twin_operator *op = new_operator(twin);
     op->is_count = table->is_count;
-    int parent = from->node;
-    if (from->is_marked) {
-        if (from->join_repartition < 0) {
-            const char *name = new_name(twin, "join-%d", twin->name_count);
-            from->join_repartition = repartition_node(twin, parent, name, from->partition_count);
-        }
-        parent = from->join_repartition;
-    }
+    int parent = join_parent(twin, from);
     struct ref_node node = ref_node(REF_JOIN, op);
     node.store = table->store;
     node.is_left = below(twin, 2) == 0;
@@ -531,6 +535,66 @@ static void add_join(struct twin *twin, struct twin_stream *from)
                      : weir_join(from->stream, table->table, join, op, WEIR_STRING);
     int id = ref_add(twin->reference, node, parent);
     add_stream(twin, stream, id, false, from->partition_count);
+}
+
+static struct weir_stream_join_options random_join(struct twin *twin)
+{
+    static const int64_t spans[] = {0, 10, 30, 80, -5};
+    static const int64_t graces[] = {0, 20, 100};
+    struct weir_stream_join_options options = {
+        WEIR_STREAM_JOIN_OPTIONS_INIT,
+        .kind = (enum weir_join_kind)below(twin, 3),
+        .before_ms = spans[below(twin, 5)],
+        .after_ms = spans[below(twin, 4)],
+        .grace_ms = graces[below(twin, 3)],
+        .store = below(twin, 2) == 0 ? WEIR_STORE_MEMORY : WEIR_STORE_ROCKSDB,
+        .is_eager = below(twin, 6) == 0,
+    };
+    if (options.before_ms + options.after_ms < 0) options.after_ms = 10;
+    return options;
+}
+
+static void add_stream_join(struct twin *twin, struct twin_stream *from)
+{
+    struct reference *reference = twin->reference;
+    struct twin_stream *other = &twin->streams[below(twin, twin->stream_count)];
+    if (reference->join_count == REF_JOINS) return;
+    if (other->partition_count != from->partition_count) return;
+    /* Behind two repartitions little is ordered, and little can be compared. */
+    if ((from->is_marked || other->is_marked) && below(twin, 3) != 0) return;
+    other->is_used = true;
+    struct twin_operator *op = new_operator(twin);
+    struct weir_stream_join_options options = random_join(twin);
+    options.is_single_store =
+        from == other && options.kind == WEIR_JOIN_INNER && below(twin, 2) == 0;
+    struct ref_node window = plain_node(REF_JOIN_WINDOW);
+    window.join = reference->join_count++;
+    window.before_ms = options.before_ms;
+    window.after_ms = options.after_ms;
+    window.grace_ms = options.grace_ms;
+    window.is_left = options.kind != WEIR_JOIN_INNER;
+    window.is_memory = options.store == WEIR_STORE_MEMORY;
+    window.is_single = options.is_single_store;
+    struct ref_node node = window;
+    node.kind = REF_STREAM_JOIN;
+    node.salt = op->salt;
+    node.may_fail = op->may_fail;
+    node.is_outer = options.kind != WEIR_JOIN_INNER;
+    node.waits = node.is_outer && !options.is_eager;
+    int parents[] = {join_parent(twin, from), join_parent(twin, other)};
+    int left = ref_add(reference, window, parents[0]);
+    window.is_right = node.is_right = true;
+    int right = ref_add(reference, window, parents[1]);
+    struct ref_node sides[] = {node, node};
+    sides[0].is_right = false;
+    sides[1].is_outer = options.kind == WEIR_JOIN_OUTER;
+    left = ref_add(reference, sides[0], left);
+    right = ref_add(reference, sides[1], right);
+    int merge = ref_add(reference, plain_node(REF_PASS), left);
+    ref_connect(reference, right, merge);
+    struct weir_stream *stream =
+        weir_stream_join(from->stream, other->stream, join, op, WEIR_STRING, &options);
+    add_stream(twin, stream, merge, false, from->partition_count);
 }
 
 /* Now and then two processors share a store. */
@@ -584,7 +648,7 @@ static void grow_once(struct twin *twin)
 {
     struct twin_stream *from = &twin->streams[below(twin, twin->stream_count)];
     from->is_used = true;
-    switch (below(twin, 12)) {
+    switch (below(twin, 14)) {
     case 0:
         add_split(twin, from);
         break;
@@ -607,6 +671,10 @@ static void grow_once(struct twin *twin)
         break;
     case 8:
         add_sink(twin, from);
+        break;
+    case 9:
+    case 10:
+        add_stream_join(twin, from);
         break;
     default:
         add_stateless(twin, from);

@@ -533,6 +533,10 @@ static void on_left_join(void)
 {
     (void)weir_left_join(NULL, NULL, NULL, NULL, WEIR_STRING);
 }
+static void on_stream_join(void)
+{
+    (void)weir_stream_join(NULL, NULL, NULL, NULL, WEIR_STRING, NULL);
+}
 static void on_process(void)
 {
     (void)weir_process(NULL, NULL, NULL, NULL);
@@ -596,6 +600,7 @@ static const struct {
     {"weir_to_stream", on_to_stream},
     {"weir_join", on_join},
     {"weir_left_join", on_left_join},
+    {"weir_stream_join", on_stream_join},
     {"weir_process", on_process},
     {"weir_process_values", on_process_values},
     {"weir_stream", on_stream},

@@ -53,6 +53,26 @@ static struct weir_topology *count_keys(const struct weir_materialized *material
     return topology;
 }
 
+static int join(struct weir_call *call, const void *key, const void *left, const void *right,
+                const void **value_out)
+{
+    (void)call, (void)key, (void)right;
+    *value_out = left;
+    return 0;
+}
+
+static int build_join(const void *options)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    weir_to(weir_stream_join(in, in, join, NULL, WEIR_STRING, options), "out");
+    struct weir_topology *topology = weir_build(builder, &error);
+    weir_builder_free(builder);
+    if (topology == NULL) return error.code;
+    weir_topology_free(topology);
+    return 0;
+}
+
 static int build(const void *options)
 {
     struct weir_topology *topology = count_keys(options);
@@ -197,6 +217,8 @@ static const struct kind kinds[] = {
     TOPOLOGY_KIND(weir_suppress_options, "WEIR_SUPPRESS_OPTIONS_INIT", sizeof(size_t), suppressed),
     TOPOLOGY_KIND(weir_session_windows, "WEIR_SESSION_WINDOWS_INIT", sizeof(size_t),
                   session_windows),
+    TOPOLOGY_KIND(weir_stream_join_options, "WEIR_STREAM_JOIN_OPTIONS_INIT", sizeof(size_t),
+                  build_join),
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
