@@ -110,7 +110,7 @@ static struct weir_table *add_aggregate(const struct weir_stream *stream, const 
     return table;
 }
 
-static const struct weir_operator_ops *window_ops(const struct weir_logical_window *window)
+const struct weir_operator_ops *weir_window_ops(const struct weir_logical_window *window)
 {
     switch (window->kind) {
     case WEIR_WINDOW_NONE:
@@ -125,6 +125,30 @@ static const struct weir_operator_ops *window_ops(const struct weir_logical_wind
         return &weir_sliding_ops;
     }
     return &weir_aggregate_ops;
+}
+
+void weir_window_configure(struct weir_aggregate_config *config,
+                           const struct weir_logical_window *window,
+                           const struct weir_materialized *read)
+{
+    config->window_size_ms = window->size_ms;
+    config->window_advance_ms = window->advance_ms;
+    config->window_start_ms = window->start_ms;
+    config->session_gap_ms = window->gap_ms;
+    config->grace_ms = window->grace_ms;
+    config->emits_on_close = window->emits_on_close;
+    config->retention_ms =
+        read->retention_ms > 0 ? read->retention_ms : weir_window_retention(window);
+}
+
+const struct weir_serde *weir_window_key_serde(struct weir_builder *builder,
+                                               const struct weir_serde *key,
+                                               const struct weir_logical_window *window)
+{
+    if (window->kind == WEIR_WINDOW_NONE) return key;
+    return window->kind == WEIR_WINDOW_SESSION
+               ? weir_session_serde_make(&builder->arena, key)
+               : weir_windowed_serde_make(&builder->arena, key, window->size_ms);
 }
 
 static struct weir_table *aggregate_stream(const struct weir_stream *stream,
@@ -142,27 +166,14 @@ static struct weir_table *aggregate_stream(const struct weir_stream *stream,
     if (store_name == NULL) store_name = weir_builder_name(builder, aggregate->store_prefix);
     const char *name = weir_builder_name(builder, aggregate->prefix);
     aggregate->config.key_serde = stream->key_serde;
-    aggregate->config.window_size_ms = window.size_ms;
-    aggregate->config.window_advance_ms = window.advance_ms;
-    aggregate->config.window_start_ms = window.start_ms;
-    aggregate->config.session_gap_ms = window.gap_ms;
-    aggregate->config.grace_ms = window.grace_ms;
-    aggregate->config.emits_on_close = window.emits_on_close;
-    aggregate->config.retention_ms =
-        read.retention_ms > 0 ? read.retention_ms : weir_window_retention(&window);
+    weir_window_configure(&aggregate->config, &window, &read);
     rc = check_aggregate(builder, name, aggregate, window.kind == WEIR_WINDOW_SESSION);
     if (rc == 0) rc = weir_builder_check_new_store(builder, name, store_name);
     if (rc < 0) return weir_table_dead(builder);
     struct weir_logical_store store = weir_materialized_store(&read, store_name, window);
-    store.key_serde = stream->key_serde;
-    if (window.kind == WEIR_WINDOW_SESSION) {
-        store.key_serde = weir_session_serde_make(&builder->arena, stream->key_serde);
-    } else if (window.kind != WEIR_WINDOW_NONE) {
-        store.key_serde =
-            weir_windowed_serde_make(&builder->arena, stream->key_serde, window.size_ms);
-    }
+    store.key_serde = weir_window_key_serde(builder, stream->key_serde, &window);
     store.value_serde = aggregate->config.value_serde;
-    struct weir_table *table = add_aggregate(stream, name, aggregate, window_ops(&window), &store);
+    struct weir_table *table = add_aggregate(stream, name, aggregate, weir_window_ops(&window), &store);
     if (table != NULL) table->window = window;
     return table;
 }
@@ -212,6 +223,7 @@ static struct weir_table *fold(const struct weir_stream *stream, struct weir_log
                    .aggregate = function,
                    .merge = merge,
                    .context = context,
+                   .initialize_context = context,
                    .value_serde = value},
         .call = "weir_aggregate",
         .prefix = "KSTREAM-AGGREGATE-",

@@ -59,7 +59,7 @@ struct weir_logical_node {
     const struct weir_operator_ops *ops;
     const void *config; /* the operator's own struct */
     size_t config_size;
-    const int32_t *parents; /* one, or two of a merge */
+    const int32_t *parents; /* one, or several of a merge */
     size_t parent_count;
     const int32_t *stores;
     size_t store_count;
@@ -131,6 +131,21 @@ struct weir_windowed_stream {
     struct weir_logical_window window;
 };
 
+struct weir_cogroup_part {
+    struct weir_stream stream;
+    weir_aggregate_fn aggregate;
+    void *context;
+};
+
+struct weir_cogrouped {
+    uint32_t magic;
+    struct weir_builder *builder;
+    struct weir_cogroup_part *parts;
+    size_t count; /* 0: dead */
+    size_t capacity;
+    bool is_dead; /* left by a mistake: nothing more is added */
+};
+
 struct weir_table {
     uint32_t magic;
     struct weir_builder *builder;
@@ -158,6 +173,7 @@ enum {
     WEIR_STREAM_MAGIC = 0x57537472,
     WEIR_GROUPED_MAGIC = 0x57477270,
     WEIR_WINDOWED_MAGIC = 0x5757696e,
+    WEIR_COGROUPED_MAGIC = 0x57436f67,
     WEIR_TABLE_MAGIC = 0x57546162,
     WEIR_SPLIT_MAGIC = 0x5753706c,
     WEIR_BUILDER_MAGIC = 0x57427564,
@@ -249,6 +265,18 @@ int weir_materialized_read(struct weir_builder *builder, const char *node,
 struct weir_logical_store weir_materialized_store(const struct weir_materialized *materialized,
                                                   const char *auto_name,
                                                   struct weir_logical_window window);
+
+/* ---- grouped.c ------------------------------------------------------------------------------- */
+
+/** The operator of such windows, and their part of its config. `read`: the table's options. */
+const struct weir_operator_ops *weir_window_ops(const struct weir_logical_window *window);
+void weir_window_configure(struct weir_aggregate_config *config,
+                           const struct weir_logical_window *window,
+                           const struct weir_materialized *read);
+/** The serde of the store's keys; NULL without memory. */
+const struct weir_serde *weir_window_key_serde(struct weir_builder *builder,
+                                               const struct weir_serde *key,
+                                               const struct weir_logical_window *window);
 
 /* ---- windowed_serde.c ------------------------------------------------------------------------ */
 

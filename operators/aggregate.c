@@ -215,6 +215,15 @@ static int add_update(struct weir_node *node, struct weir_rows *rows,
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 
+/* Changes of windows that are over for the store, though not for this input. On a disk Kafka Streams takes
+ * them, to no use, and does not count them. */
+static void count_refused(struct weir_node *node, int64_t before)
+{
+    const struct weir_store *store = node->stores[0];
+    if (weir_store_spec(store)->kind != WEIR_STORE_MEMORY) return;
+    weir_node_dropped(node, WEIR_DROP_LATE, weir_store_dropped_count(store) - before);
+}
+
 /* ---- the batch ------------------------------------------------------------------------------- */
 
 static int change_one(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
@@ -293,6 +302,7 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
     const size_t per_row = windows_per_row(config);
     size_t capacity = batch->count;
     if (per_row > 1) capacity = per_row > CHANGES_MAX ? per_row : CHANGES_MAX;
+    const int64_t refused = weir_store_dropped_count(node->stores[0]);
     struct changes changes;
     int rc = init_changes(node, &changes, capacity);
     for (size_t at = 0; rc >= 0 && at < batch->count;) {
@@ -303,6 +313,7 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
         }
         rc = process_changes(node, batch, &changes);
     }
+    count_refused(node, refused);
     return rc;
 }
 
@@ -322,11 +333,16 @@ static bool find_closed(const struct weir_node *node, struct weir_closed_range *
            range->to_ms / advance_ms * advance_ms >= range->from_ms;
 }
 
-/* What has not been emitted does not expire, however far time jumps. */
+/* A store of windows goes by the start of the newest one, as in Kafka Streams: several inputs of a cogroup
+ * share it, and what is open for one of them has to be there though another one is further on. And what has
+ * not been emitted does not expire, however far time jumps. */
 static void advance_store(struct weir_node *node)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    int64_t time_ms = node->observed_ms;
+    const int64_t advance_ms =
+        config->window_advance_ms > 0 ? config->window_advance_ms : config->window_size_ms;
+    if (node->observed_ms < 0) return;
+    int64_t time_ms = node->observed_ms - node->observed_ms % advance_ms;
     if (config->emits_on_close) {
         const int64_t next_ms =
             node->emitted_ms < 0 ? 0 : node->emitted_ms - config->window_size_ms + 1;

@@ -76,6 +76,7 @@ struct weir_aggregate_config {
     weir_reduce_fn reduce;
     weir_merge_fn merge; /* sessions that become one */
     void *context;
+    void *initialize_context;
     const struct weir_serde *key_serde;   /* of the incoming keys */
     const struct weir_serde *value_serde; /* of the aggregate */
     int64_t window_size_ms;    /* 0: not windowed; INT64_MAX: one window from its start on */

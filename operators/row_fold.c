@@ -72,8 +72,11 @@ static int own_aggregate(const struct weir_row_fold *fold, struct weir_slice old
     if (aggregate == NULL) return WEIR_NO_MEMORY;
     *aggregate_out = aggregate;
     if (stored != NULL) memcpy(aggregate, stored, size);
-    bool is_new = old.data == NULL && config->initialize != NULL;
-    return is_new ? config->initialize(&node->call, aggregate) : 0;
+    if (old.data != NULL || config->initialize == NULL) return 0;
+    node->call.context = config->initialize_context;
+    int rc = config->initialize(&node->call, aggregate);
+    node->call.context = config->context;
+    return rc;
 }
 
 static int fold_aggregate(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,

@@ -30,6 +30,7 @@ struct weir_stream;          /* records, each on its own (KStream) */
 struct weir_table;           /* the latest value per key (KTable) */
 struct weir_grouped;         /* a stream on its way to an aggregate */
 struct weir_windowed_stream; /* the same, by windows of time */
+struct weir_cogrouped;       /* several of them on their way to one aggregate */
 struct weir_split;
 struct weir_topology;
 
@@ -290,6 +291,33 @@ WEIR_API const struct weir_serde *weir_session_serde(struct weir_builder *builde
 /** The bytes of a windowed key in a topic: the key's, then start_ms as 8 bytes. For readers. */
 WEIR_API const struct weir_serde *
 weir_windowed_serde(struct weir_builder *builder, const struct weir_serde *key, int64_t size_ms);
+
+/**
+ * Several grouped streams into one table, each with an aggregator of its own, and one initializer: the
+ * first value of a key from whichever stream begins the aggregate. All are of one kind of keys; windowed, a
+ * record is late by the stream time of its own stream.
+ *
+ *     struct weir_cogrouped *both = weir_cogroup(clicks, add_click, NULL);
+ *     weir_cogroup_add(both, orders, add_order, NULL);
+ *     weir_cogrouped_aggregate(both, begin, NULL, &visit_serde, NULL);
+ */
+WEIR_API struct weir_cogrouped *weir_cogroup(struct weir_grouped *grouped,
+                                             weir_aggregate_fn aggregate, void *context);
+/** One more stream; returns `cogrouped`. */
+WEIR_API struct weir_cogrouped *weir_cogroup_add(struct weir_cogrouped *cogrouped,
+                                                 struct weir_grouped *grouped,
+                                                 weir_aggregate_fn aggregate, void *context);
+/** `context` is the initializer's. */
+WEIR_API struct weir_table *weir_cogrouped_aggregate(struct weir_cogrouped *cogrouped,
+                                                     weir_initialize_fn initialize, void *context,
+                                                     const struct weir_serde *value,
+                                                     const struct weir_materialized *materialized);
+/** By time windows or unlimited ones: `windows` is one of the grouped streams, windowed; its windows are
+ * those of all. */
+WEIR_API struct weir_table *weir_cogrouped_windowed_aggregate(
+    struct weir_cogrouped *cogrouped, const struct weir_windowed_stream *windows,
+    weir_initialize_fn initialize, void *context, const struct weir_serde *value,
+    const struct weir_materialized *materialized);
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 

@@ -525,9 +525,72 @@ static int64_t number_option(const struct line *line, const char *name)
     return text != NULL ? atoll(text) : 0;
 }
 
+static bool is_cogroup(const struct graph *graph, const char *id)
+{
+    for (size_t i = graph->thing_count; id != NULL && i > 0; i--) {
+        const struct thing *thing = &graph->things[i - 1];
+        if (strcmp(thing->id, id) == 0) return thing->kind == THING_COGROUP;
+    }
+    return false;
+}
+
+static void declare_cogroup(struct graph *graph, const struct line *line)
+{
+    struct weir_cogrouped *cogrouped = NULL;
+    struct thing thing = {0};
+    for (size_t i = 2; line_word(line, i) != NULL && line_word(line, i + 1) != NULL; i += 2) {
+        const struct thing *from = thing_of(graph, line_word(line, i), THING_GROUP);
+        if (from == NULL) return;
+        struct use *use = new_use(graph, from, line_word(line, i + 1));
+        need_function(graph, &use->function, function_is_fold);
+        use->init = "%";
+        use->value_out = (struct type){.letter = 'S'}; /* until the aggregate says */
+        if (thing.uses_from == 0) {
+            thing = *from;
+            thing.group = from->handle;
+            thing.uses_from = graph->use_count;
+        }
+        thing.uses_to = graph->use_count;
+        cogrouped = cogrouped == NULL
+                        ? weir_cogroup(from->handle, on_aggregate, use)
+                        : weir_cogroup_add(cogrouped, from->handle, on_aggregate, use);
+    }
+    thing.kind = THING_COGROUP;
+    thing.handle = cogrouped;
+    add_thing(graph, line_word(line, 1), thing);
+}
+
+static void declare_coaggregate(struct graph *graph, const struct line *line)
+{
+    struct weir_materialized store;
+    const struct thing *from = thing_of(graph, line_word(line, 2), THING_COGROUP);
+    if (from == NULL) return;
+    struct thing plain = *from;
+    plain.key.window_ms = 0;
+    struct use *use = new_use(graph, &plain, "first");
+    struct thing thing = *from;
+    thing.kind = THING_TABLE;
+    use->init = line_word(line, 3);
+    use->value_out = thing.value = type_of(line_word(line, 4));
+    for (size_t i = from->uses_from; i <= from->uses_to; i++)
+        graph->uses[i - 1].value_out = thing.value;
+    if (use->init != NULL && strcmp(use->init, "~") == 0)
+        graph_miss(graph, "aggregates that begin as null");
+    const struct weir_serde *value = serde_of(thing.value);
+    const struct weir_materialized *with = materialized(graph, line, &store);
+    thing.handle = from->windowed == NULL
+                       ? weir_cogrouped_aggregate(from->handle, on_initialize, use, value, with)
+                       : weir_cogrouped_windowed_aggregate(from->handle, from->windowed,
+                                                           on_initialize, use, value, with);
+    add_thing(graph, line_word(line, 1), thing);
+}
+
+/* That of a cogroup is made of its first group, and says it for all. */
 static void declare_window(struct graph *graph, const struct line *line)
 {
-    const struct thing *from = thing_of(graph, line_word(line, 2), THING_GROUP);
+    const bool of_cogroup = is_cogroup(graph, line_word(line, 2));
+    const struct thing *from =
+        thing_of(graph, line_word(line, 2), of_cogroup ? THING_COGROUP : THING_GROUP);
     const char *kind = line_word(line, 3);
     const int64_t size_ms = line_word(line, 4) != NULL ? atoll(line_word(line, 4)) : 0;
     bool is_time = strcmp(kind, "time") == 0, is_unlimited = strcmp(kind, "unlimited") == 0;
@@ -550,12 +613,22 @@ static void declare_window(struct graph *graph, const struct line *line)
         WEIR_SLIDING_WINDOWS_INIT, .difference_ms = size_ms,
         .grace_ms = number_option(line, "grace"), .emit = emit};
     struct thing thing = *from;
-    thing.kind = THING_WINDOWED;
+    if (of_cogroup && (is_session || is_sliding)) {
+        graph_miss(graph, "cogroups by sessions or sliding windows");
+        return;
+    }
+    void *group = of_cogroup ? from->group : from->handle;
     thing.key.window_ms = is_time || is_sliding ? size_ms : is_session ? SESSION : INT64_MAX;
-    thing.handle = is_time      ? weir_windowed_by_time(from->handle, &time)
-                   : is_sliding ? weir_windowed_by_sliding(from->handle, &sliding)
-                   : is_session ? weir_windowed_by_session(from->handle, &session)
-                                : weir_windowed_by_unlimited(from->handle, &unlimited);
+    void *windowed = is_time      ? weir_windowed_by_time(group, &time)
+                     : is_sliding ? weir_windowed_by_sliding(group, &sliding)
+                     : is_session ? weir_windowed_by_session(group, &session)
+                                  : weir_windowed_by_unlimited(group, &unlimited);
+    if (of_cogroup) {
+        thing.windowed = windowed;
+    } else {
+        thing.kind = THING_WINDOWED;
+        thing.handle = windowed;
+    }
     add_thing(graph, line_word(line, 1), thing);
 }
 
@@ -835,6 +908,8 @@ static const struct {
     {"to", declare_sink},
     {"groupbykey", declare_group},
     {"window", declare_window},
+    {"cogroup", declare_cogroup},
+    {"coaggregate", declare_coaggregate},
     {"count", declare_count},
     {"reduce", declare_reduce},
     {"aggregate", declare_aggregate},
@@ -851,8 +926,6 @@ static const struct {
     {"toex", not_built},
     {"totable", not_built},
     {"tgroupby", not_built},
-    {"cogroup", not_built},
-    {"coaggregate", not_built},
     {"tfilter", not_built},
     {"tfilternot", not_built},
     {"tmapvalues", not_built},

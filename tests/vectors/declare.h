@@ -12,7 +12,7 @@ struct type {
     int64_t window_ms;
 };
 
-enum thing_kind { THING_STREAM, THING_TABLE, THING_GROUP, THING_WINDOWED };
+enum thing_kind { THING_STREAM, THING_TABLE, THING_GROUP, THING_WINDOWED, THING_COGROUP };
 
 struct thing {
     const char *id;
@@ -22,6 +22,8 @@ struct thing {
     const char *topic;
     struct type key;
     struct type value;
+    void *group, *windowed;    /* a cogroup's first group, and the windows that were made of it */
+    size_t uses_from, uses_to; /* its aggregators, counted from 1 */
 };
 
 struct topic_type {

@@ -533,6 +533,22 @@ static void on_left_join(void)
 {
     (void)weir_left_join(NULL, NULL, NULL, NULL, WEIR_STRING);
 }
+static void on_cogroup(void)
+{
+    (void)weir_cogroup(NULL, NULL, NULL);
+}
+static void on_cogroup_add(void)
+{
+    (void)weir_cogroup_add(NULL, NULL, NULL, NULL);
+}
+static void on_cogrouped_aggregate(void)
+{
+    (void)weir_cogrouped_aggregate(NULL, NULL, NULL, WEIR_INT64, NULL);
+}
+static void on_cogrouped_windowed_aggregate(void)
+{
+    (void)weir_cogrouped_windowed_aggregate(NULL, NULL, NULL, NULL, WEIR_INT64, NULL);
+}
 static void on_stream_join(void)
 {
     (void)weir_stream_join(NULL, NULL, NULL, NULL, WEIR_STRING, NULL);
@@ -601,6 +617,10 @@ static const struct {
     {"weir_join", on_join},
     {"weir_left_join", on_left_join},
     {"weir_stream_join", on_stream_join},
+    {"weir_cogroup", on_cogroup},
+    {"weir_cogroup_add", on_cogroup_add},
+    {"weir_cogrouped_aggregate", on_cogrouped_aggregate},
+    {"weir_cogrouped_windowed_aggregate", on_cogrouped_windowed_aggregate},
     {"weir_process", on_process},
     {"weir_process_values", on_process_values},
     {"weir_stream", on_stream},
