@@ -39,6 +39,7 @@ static const struct {
     {"job-threads", "a job: keyed count on one and two stream threads", bench_job_threads},
     {"window", "a job: count and revenue by key and minute", bench_window},
     {"revenue", "a job: join with a table, revenue by category and minute", bench_revenue},
+    {"join", "three jobs: two streams, and a stream with a table", bench_join},
     {"sizes", "two jobs: records of 10 B to 1 MB, passed on and kept by key", bench_sizes},
     {"chain", "a job: 1 to 100 operators in a row", bench_chain},
     {"fraud", "a job: the example's fraud detection", bench_fraud},

@@ -70,6 +70,7 @@ void bench_count_1m(void);
 void bench_count_10m(void);
 void bench_window(void);
 void bench_revenue(void);
+void bench_join(void);
 void bench_sizes(void);
 void bench_chain(void);
 void bench_fraud(void);
