@@ -334,6 +334,15 @@ static int do_step(struct work *work, const struct step *step, const struct foun
     return weir_store_set(node->stores[0], entry, work->fold.bytes, timestamp_ms, node->call.error);
 }
 
+/* The last start that was put, as the store counts time. It is at most one behind the observed time, but where
+ * writers hold that back: then the store waits for them as well. */
+static int64_t store_time(const struct weir_node *node)
+{
+    const struct sliding_state *state = node->state;
+    const int64_t bound_ms = plus(node->observed_ms, 1);
+    return state->store_ms < bound_ms ? state->store_ms : bound_ms;
+}
+
 /* ---- a record -------------------------------------------------------------------------------- */
 
 static int process_row(struct work *work)
@@ -354,7 +363,7 @@ static int process_row(struct work *work)
         return 0;
     }
     int rc = weir_live_rows_find(&state->live, record_key,
-                                 minus(state->store_ms, config->retention_ms), &work->key);
+                                 minus(store_time(node), config->retention_ms), &work->key);
     if (rc == 0) rc = make_plan(node, work->key, timestamp_ms, &plan);
     if (rc == 0) rc = weir_live_key_reserve(&state->live, work->key, (uint32_t)plan.count);
     if (rc == 0) rc = find(node, record_key, &plan, &found);
@@ -396,8 +405,7 @@ static bool looks(const struct work *work)
 static void advance_store(struct weir_node *node)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    const struct sliding_state *state = node->state;
-    int64_t time_ms = state->store_ms;
+    int64_t time_ms = store_time(node);
     if (config->emits_on_close) {
         const int64_t next_ms = node->emitted_ms < config->window_size_ms
                                     ? 0

@@ -232,7 +232,7 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     weir_rows_init(&rows, weir_node_arena(node), false, true);
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         const uint32_t row = weir_batch_row(batch, i);
-        if (batch->timestamps[row] > node->observed_ms) node->observed_ms = batch->timestamps[row];
+        weir_node_observe(node, batch->timestamps[row]);
         rc = hold_back(node, batch, row);
         if (rc >= 0 && !is_of_flush) rc = give_due(node, &rows, batch, row);
     }
@@ -253,6 +253,7 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     return rc < 0 || rows.count == 0 ? rc : process_rows(node, &rows);
 }
 
+/* Also when time has moved on without a row: what writers behind a repartition topic had not reached. */
 static int flush(struct weir_node *node)
 {
     struct weir_rows rows;
@@ -311,5 +312,6 @@ const struct weir_operator_ops weir_suppress_ops = {
     .open = open_buffer,
     .process = process,
     .flush = flush,
+    .time_advanced = flush,
     .close = close_buffer,
 };

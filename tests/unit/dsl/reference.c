@@ -340,6 +340,7 @@ static void run_processor(struct task *task, const struct ref_node *node, struct
     struct text key = record.key.is_null ? text_of("null") : record.key;
     struct ref_entry *entry = find_or_add(&reference->now, node->store, task->partition, &key, 0);
     int64_t stream_time_ms = reference->now.stream_time_ms[task->component][task->partition];
+    reference->went_by_time[task->component] = true;
     struct processed done =
         fn_process(node->salt, record.key, record.value, entry->value, stream_time_ms);
     entry->value = done.stored;
@@ -524,36 +525,23 @@ static void find_races(struct reference *reference, bool used[REF_NODES][REF_PAR
     }
 }
 
-/* How many tasks that write to a repartition topic have got records. */
-static int running_writers(const struct reference *reference, int topic,
-                           bool used[REF_NODES][REF_PARTITIONS])
+/* A repartition topic has as many writers as its inputs have partitions, whether they write or not. */
+static bool has_several_writers(const struct reference *reference)
 {
-    bool runs[REF_NODES][REF_PARTITIONS] = {0}; /* by component */
-    int count = 0;
-    for (int n = 0; n < reference->node_count; n++) {
-        for (int p = 0; p < REF_PARTITIONS; p++) {
-            runs[reference->nodes[n].component][p] |= used[n][p];
-        }
+    for (int i = 0; i < reference->topic_count; i++) {
+        if (reference->topics[i].partition_count > 1) return true;
     }
-    for (int n = 0; n < reference->node_count; n++) {
-        const struct ref_node *node = &reference->nodes[n];
-        if (node->kind != REF_SINK || node->topic != topic) continue;
-        for (int p = 0; p < REF_PARTITIONS; p++) {
-            count += runs[node->component][p];
-            runs[node->component][p] = false;
-        }
-    }
-    return count;
+    return false;
 }
 
-/* A component behind several writers that went by time: how far each was is open. */
-static void find_time_races(struct reference *reference, bool used[REF_NODES][REF_PARTITIONS])
+/* A component behind several writers that went by time: how far each was, and when that was heard, is open. */
+static void find_time_races(struct reference *reference)
 {
+    if (!has_several_writers(reference)) return;
     for (int n = 0; n < reference->node_count; n++) {
         const struct ref_node *node = &reference->nodes[n];
         bool is_behind = node->kind == REF_SOURCE && reference->topics[node->topic].is_repartition;
-        if (!is_behind || !reference->went_by_time[node->component]) continue;
-        if (running_writers(reference, node->topic, used) > 1) reference->is_ambiguous = true;
+        reference->is_ambiguous |= is_behind && reference->went_by_time[node->component];
     }
 }
 
@@ -581,7 +569,7 @@ void ref_run(struct reference *reference)
     memset(reference->went_by_time, 0, sizeof reference->went_by_time);
     run_until_idle(reference, used);
     find_races(reference, used);
-    find_time_races(reference, used);
+    find_time_races(reference);
 }
 
 /* ---- commits --------------------------------------------------------------------------------- */
@@ -630,7 +618,7 @@ void ref_commit(struct reference *reference)
         bool used[REF_NODES][REF_PARTITIONS] = {0};
         run_until_idle(reference, used);
         find_races(reference, used);
-        find_time_races(reference, used);
+        find_time_races(reference);
     }
     reference->committed = reference->now;
 }

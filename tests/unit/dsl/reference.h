@@ -13,8 +13,8 @@
  *
  * Some runs have no defined order: two tasks write to one partition of a repartition topic, or a
  * task gets records over a repartition topic and another input at once. And some no defined time: behind
- * a repartition topic it is the least of what the writers have reached, so that where several of them ran,
- * what is late, and when a timer fires, depends on which was read first. Then `is_ambiguous` is set, and
+ * a repartition topic it is the least of what the writers have reached, so that where there are several,
+ * what is late, what has closed and when a timer fires depends on which was heard of first. Then `is_ambiguous` is set, and
  * nothing behind that point can be compared.
  */
 enum {
@@ -166,7 +166,7 @@ struct reference {
     bool is_ambiguous;
     /* Of the run at hand: */
     int writers[REF_TOPICS][REF_PARTITIONS]; /* task + 1; -1: several */
-    bool went_by_time[REF_NODES]; /* by component: something was late, or a timer fired */
+    bool went_by_time[REF_NODES]; /* by component: stream time has decided something */
     int change_count;
 };
 

@@ -48,6 +48,7 @@ void ref_join_window(struct task *task, const struct ref_node *node, struct ref_
     if (is_second) join->sides[0].observed_ms = observed_ms;
     if (is_second || !node->is_single) side->observed_ms = observed_ms;
     prune(side, node);
+    if (is_late) task->reference->went_by_time[task->component] = true;
     if (record.value.is_null || is_late) return;
     ck_assert_int_lt(side->count, REF_KEPT);
     side->rows[side->count++] =
@@ -203,6 +204,7 @@ void ref_stream_join(struct task *task, const struct ref_node *node, struct ref_
 {
     struct ref_join *join = join_of(task, node);
     if (record.timestamp_ms > join->time_ms) join->time_ms = record.timestamp_ms;
+    if (node->waits) task->reference->went_by_time[task->component] = true;
     if (node->is_outer && record.key.is_null && !record.value.is_null) {
         (void)emit_pair(task, node, &record, text_null(), record.timestamp_ms);
         return;
