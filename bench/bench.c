@@ -38,6 +38,7 @@ static const struct {
     {"job-partitions", "a job: keyed count over 6 to 1,000 partitions", bench_job_partitions},
     {"job-threads", "a job: keyed count on one and two stream threads", bench_job_threads},
     {"window", "a job: count and revenue by key and minute", bench_window},
+    {"windows", "jobs: counts by tumbling and hopping window, and by session", bench_windows},
     {"revenue", "a job: join with a table, revenue by category and minute", bench_revenue},
     {"join", "three jobs: two streams, and a stream with a table", bench_join},
     {"sizes", "two jobs: records of 10 B to 1 MB, passed on and kept by key", bench_sizes},
@@ -68,7 +69,8 @@ static const struct {
      bench_peers_revenue},
     {"peers-fraud", "beside Kafka Streams: the example's fraud detection", bench_peers_fraud},
     {"peers-groups", "beside Apache Kafka: groups of 1 to 1,000 members", bench_peers_groups},
-    {"peers-group-offsets", "beside Apache Kafka: commits, 10,000 groups", bench_peers_group_offsets},
+    {"peers-group-offsets", "beside Apache Kafka: commits, 10,000 groups",
+     bench_peers_group_offsets},
 };
 enum { BENCHMARKS = sizeof benchmarks / sizeof benchmarks[0] };
 

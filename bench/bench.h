@@ -69,6 +69,7 @@ void bench_count_100k(void);
 void bench_count_1m(void);
 void bench_count_10m(void);
 void bench_window(void);
+void bench_windows(void);
 void bench_revenue(void);
 void bench_join(void);
 void bench_sizes(void);

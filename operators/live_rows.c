@@ -212,7 +212,7 @@ int weir_live_rows_load(struct weir_live_rows *live, struct weir_node *node, int
                                                       : expired_ms + 1;
     int rc = weir_key_range_init(&range, load.schema, weir_node_arena(node), weir_null(), from_ms,
                                  INT64_MAX);
-    if (rc == 0) rc = weir_store_scan_range(store, &range, load_row, &load, error);
+    if (rc == 0) rc = weir_store_visit_range(store, &range, load_row, &load, error);
     if (rc == WEIR_NO_MEMORY) (void)weir_error_set(error, rc, "no memory for the live windows");
     return rc;
 }

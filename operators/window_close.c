@@ -107,7 +107,7 @@ int weir_window_close_emit(struct weir_node *node, const struct weir_closed_rang
     if (range->to_ms < range->from_ms) return 0;
     int rc = weir_key_range_init(&times, all.schema, all.arena, weir_null(), range->from_ms,
                                  range->to_ms);
-    if (rc == 0) rc = weir_store_scan_range(store, &times, collect, &all, node->call.error);
+    if (rc == 0) rc = weir_store_visit_range(store, &times, collect, &all, node->call.error);
     if (rc < 0) return rc;
     if (all.count > 1) qsort(all.rows, all.count, sizeof *all.rows, by_time);
     node->emitted_ms = range->close_ms;

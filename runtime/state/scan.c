@@ -40,6 +40,7 @@ struct scan {
     struct weir_slice from;
     struct weir_slice to;
     const struct weir_key_range *range; /* of the keys between the two, only these; NULL: all */
+    bool is_unordered;
     weir_store_range_fn each;
     void *context;
     struct weir_error *error;
@@ -163,6 +164,18 @@ static int give_entry(const struct scan *scan, const struct weir_store_entry *en
     if (entry->value == NULL || !is_given(scan, entry->key)) return WEIR_OK;
     return scan->each(scan->context, entry->key, weir_slice(entry->value, entry->value_size),
                       entry->timestamp_ms);
+}
+
+static int visit_resident(struct scan *scan)
+{
+    const struct weir_table *table = &scan->store->table;
+    for (size_t slot = 0; slot < table->slot_count; slot++) {
+        const struct weir_store_entry *entry = weir_table_at(table, slot);
+        if (entry == NULL || !is_in_range(scan, entry->key)) continue;
+        int rc = give_entry(scan, entry);
+        if (rc != 0) return rc;
+    }
+    return WEIR_OK;
 }
 
 static int scan_resident(struct scan *scan)
@@ -412,7 +425,10 @@ static int scan_merged(struct scan *scan)
 static int run(struct scan *scan)
 {
     struct weir_store *store = scan->store;
-    int rc = store->is_resident ? scan_resident(scan) : scan_merged(scan);
+    const bool is_visited = scan->is_unordered && !store->has_index;
+    int rc = !store->is_resident ? scan_merged(scan)
+             : is_visited        ? visit_resident(scan)
+                                 : scan_resident(scan);
     return weir_error_wrap(scan->error, rc, "scan store '%s'", store->spec->name);
 }
 
@@ -430,8 +446,9 @@ int weir_store_scan(struct weir_store *store, struct weir_slice from, struct wei
     return run(&scan);
 }
 
-int weir_store_scan_range(struct weir_store *store, const struct weir_key_range *range,
-                          weir_store_range_fn each, void *context, struct weir_error *error)
+static int scan_range(struct weir_store *store, const struct weir_key_range *range,
+                      bool is_unordered, weir_store_range_fn each, void *context,
+                      struct weir_error *error)
 {
     weir_assert(weir_store_is_segmented(store));
     weir_assert(range->schema == store->schema);
@@ -440,9 +457,22 @@ int weir_store_scan_range(struct weir_store *store, const struct weir_key_range 
         .from = range->from,
         .to = range->to,
         .range = range,
+        .is_unordered = is_unordered,
         .each = each,
         .context = context,
         .error = error,
     };
     return run(&scan);
+}
+
+int weir_store_scan_range(struct weir_store *store, const struct weir_key_range *range,
+                          weir_store_range_fn each, void *context, struct weir_error *error)
+{
+    return scan_range(store, range, false, each, context, error);
+}
+
+int weir_store_visit_range(struct weir_store *store, const struct weir_key_range *range,
+                           weir_store_range_fn each, void *context, struct weir_error *error)
+{
+    return scan_range(store, range, true, each, context, error);
 }

@@ -190,6 +190,10 @@ int weir_store_scan(struct weir_store *store, struct weir_slice from, struct wei
  * segments of these times are opened. The range's bounds stay the caller's until it returns. */
 int weir_store_scan_range(struct weir_store *store, const struct weir_key_range *range,
                           weir_store_range_fn each, void *context, struct weir_error *error);
+/** The same in any order, for who goes over many rows at once and sorts them himself, if at all: a memory store
+ * takes them as they lie, and needs no index of its keys. The store stays as it is until it returns. */
+int weir_store_visit_range(struct weir_store *store, const struct weir_key_range *range,
+                           weir_store_range_fn each, void *context, struct weir_error *error);
 /** Rows of a fetch, in order of time and number; of some `value` may be NULL: they are not there. */
 struct weir_fetched_rows {
     struct weir_store_entry *const *entries;

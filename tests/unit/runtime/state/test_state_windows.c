@@ -246,6 +246,14 @@ static int spell_one(void *context, struct weir_slice key, struct weir_slice val
     return 0;
 }
 
+static int count_one(void *context, struct weir_slice key, struct weir_slice value,
+                     int64_t timestamp_ms)
+{
+    (void)key, (void)value, (void)timestamp_ms;
+    ++*(size_t *)context;
+    return 0;
+}
+
 static void expect_range(struct windows *windows, const char *key, int64_t from, int64_t to,
                          const char *expected)
 {
@@ -257,6 +265,9 @@ static void expect_range(struct windows *windows, const char *key, int64_t from,
     ck_ok(weir_key_range_init(&range, &weir_key_schema_window, &arena, weir_text(key),
                               from * MINUTE, to * MINUTE),
           NULL);
+    size_t count = 0; /* in any order, before a memory store has an index */
+    ck_ok(weir_store_visit_range(windows->store, &range, count_one, &count, &error), &error);
+    ck_assert_uint_eq(count, strlen(expected) / 2);
     ck_ok(weir_store_scan_range(windows->store, &range, spell_one, text, &error), &error);
     ck_assert_str_eq(text, expected);
     weir_arena_close(&arena);
