@@ -160,11 +160,15 @@ static struct weir_live_key *find(const struct weir_live_rows *live, struct weir
     return NULL;
 }
 
-int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, int64_t expired_ms,
-                        struct weir_live_key **key_out)
+uint64_t weir_live_rows_hash(const struct weir_live_rows *live, struct weir_slice key)
+{
+    return weir_hash_seeded(key, live->slabs.budget->heap->hash_seed);
+}
+
+int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, uint64_t hash,
+                        int64_t expired_ms, struct weir_live_key **key_out)
 {
     weir_assert(key.size <= UINT32_MAX);
-    const uint64_t hash = weir_hash_seeded(key, live->slabs.budget->heap->hash_seed);
     struct weir_live_key *found = find(live, key, hash);
     if (found == NULL) {
         if (make_room(live, expired_ms) < 0) return WEIR_NO_MEMORY;
@@ -194,8 +198,9 @@ static int load_row(void *context, struct weir_slice key, struct weir_slice valu
     const struct load *load = context;
     struct weir_live_key *live_key;
     (void)value;
-    int rc = weir_live_rows_find(load->live, weir_key_schema_record_key(load->schema, key),
-                                 INT64_MIN, &live_key);
+    const struct weir_slice record_key = weir_key_schema_record_key(load->schema, key);
+    int rc = weir_live_rows_find(load->live, record_key,
+                                 weir_live_rows_hash(load->live, record_key), INT64_MIN, &live_key);
     if (rc == 0) rc = weir_live_key_reserve(load->live, live_key, 1);
     if (rc == 0) weir_live_key_put(live_key, load->row_of(key, timestamp_ms));
     return rc;

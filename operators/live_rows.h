@@ -42,10 +42,25 @@ void weir_live_rows_init(struct weir_live_rows *live, struct weir_budget *budget
 /** Frees; zeroed is fine. */
 void weir_live_rows_close(struct weir_live_rows *live);
 
-/** The rows of a key, without those at or before `expired_ms`; made if there are none. The pointer is good
+/** The rows of a key, of that hash, without those at or before `expired_ms`; made if there are none. The pointer is good
  * until the next call of this. WEIR_NO_MEMORY. */
-int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, int64_t expired_ms,
-                        struct weir_live_key **key_out);
+int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, uint64_t hash,
+                        int64_t expired_ms, struct weir_live_key **key_out);
+/** Have the memory that a find of `key` will want come to the cache meanwhile: where the key is noted, and, once that
+ * is there (a few rows later), what is noted of it. Per record, so inline. */
+static inline void weir_live_rows_prefetch_slot(const struct weir_live_rows *live, uint64_t hash)
+{
+    if (live->slot_count > 0) {
+        __builtin_prefetch(&live->slots[(size_t)hash & (live->slot_count - 1)]);
+    }
+}
+static inline void weir_live_rows_prefetch_key(const struct weir_live_rows *live, uint64_t hash)
+{
+    if (live->slot_count == 0) return;
+    const struct weir_live_key *key = live->slots[(size_t)hash & (live->slot_count - 1)];
+    if (key != NULL) __builtin_prefetch(key);
+}
+uint64_t weir_live_rows_hash(const struct weir_live_rows *live, struct weir_slice key);
 /** Room for `count` rows more, so that the next puts cannot fail. WEIR_NO_MEMORY. */
 int weir_live_key_reserve(struct weir_live_rows *live, struct weir_live_key *key, uint32_t count);
 /** The first row at or after `time_ms`; `count` where there is none. */

@@ -165,7 +165,7 @@ static int fold_merged(struct weir_row_fold *fold, const struct weir_batch *batc
 }
 
 static int process_row(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
-                       struct weir_rows *updates, int64_t *late)
+                       uint64_t hash, struct weir_rows *updates, int64_t *late)
 {
     struct weir_node *node = fold->node;
     const struct weir_aggregate_config *config = node->plan->config;
@@ -176,7 +176,7 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     struct weir_live_key *key;
     struct merge merge;
     weir_node_observe(node, timestamp_ms);
-    int rc = weir_live_rows_find(&state->live, record_key, expired_ms, &key);
+    int rc = weir_live_rows_find(&state->live, record_key, hash, expired_ms, &key);
     if (rc == 0) rc = weir_live_key_reserve(&state->live, key, 1);
     if (rc < 0) return rc;
     find_merge(config, key, timestamp_ms, &merge);
@@ -228,6 +228,8 @@ static void advance_store(struct weir_node *node)
 
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
+    enum { SLOTS_AHEAD = 16, KEYS_AHEAD = 8 };
+    const struct session_state *state = node->state;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
     const bool is_held_back = spec->is_cached && weir_node_caches(node);
     const struct weir_aggregate_config *config = node->plan->config;
@@ -238,9 +240,18 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     int rc = 0;
     weir_rows_init(&updates, weir_node_arena(node), spec->keeps_old, true);
     weir_row_fold_init(&fold, node, forwards);
+    uint64_t *hashes = weir_arena_array(weir_node_arena(node), batch->count, sizeof *hashes);
+    if (hashes == NULL) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < batch->count; i++) {
+        hashes[i] = weir_live_rows_hash(&state->live, batch->key_bytes[weir_batch_row(batch, i)]);
+    }
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         const uint32_t row = weir_batch_row(batch, i);
-        rc = process_row(&fold, batch, row, forwards ? &updates : NULL, &late);
+        if (i + SLOTS_AHEAD < batch->count) {
+            weir_live_rows_prefetch_slot(&state->live, hashes[i + SLOTS_AHEAD]);
+            weir_live_rows_prefetch_key(&state->live, hashes[i + KEYS_AHEAD]);
+        }
+        rc = process_row(&fold, batch, row, hashes[i], forwards ? &updates : NULL, &late);
         if (rc >= 0) rc = emit_closed(node, batch, row);
     }
     if (late > 0) weir_node_dropped(node, WEIR_DROP_LATE, late);

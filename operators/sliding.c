@@ -362,8 +362,9 @@ static int process_row(struct work *work)
         work->late++;
         return 0;
     }
-    int rc = weir_live_rows_find(&state->live, record_key,
-                                 minus(store_time(node), config->retention_ms), &work->key);
+    int rc =
+        weir_live_rows_find(&state->live, record_key, weir_live_rows_hash(&state->live, record_key),
+                            minus(store_time(node), config->retention_ms), &work->key);
     if (rc == 0) rc = make_plan(node, work->key, timestamp_ms, &plan);
     if (rc == 0) rc = weir_live_key_reserve(&state->live, work->key, (uint32_t)plan.count);
     if (rc == 0) rc = find(node, record_key, &plan, &found);
