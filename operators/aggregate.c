@@ -438,6 +438,7 @@ const struct weir_operator_ops weir_aggregate_ops = {
     .process = process,
     .flush = flush,
     .time_advanced = time_advanced,
+    .holds_from_ms = weir_window_close_holds_from,
 };
 
 const struct weir_operator_ops weir_hopping_ops = {
@@ -448,4 +449,5 @@ const struct weir_operator_ops weir_hopping_ops = {
     .process = process,
     .flush = flush,
     .time_advanced = time_advanced,
+    .holds_from_ms = weir_window_close_holds_from,
 };

@@ -329,5 +329,6 @@ const struct weir_operator_ops weir_session_ops = {
     .process = process,
     .flush = flush,
     .time_advanced = time_advanced,
+    .holds_from_ms = weir_window_close_holds_from,
     .close = close_sessions,
 };

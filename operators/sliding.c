@@ -524,5 +524,6 @@ const struct weir_operator_ops weir_sliding_ops = {
     .process = process,
     .flush = flush,
     .time_advanced = time_advanced,
+    .holds_from_ms = weir_window_close_holds_from,
     .close = close_windows,
 };

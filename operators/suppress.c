@@ -31,7 +31,8 @@
 struct suppress_state {
     struct weir_skip_list order; /* time · key; what each row counts for, i64 */
     bool is_open;
-    int64_t bytes; /* of all rows */
+    int64_t bytes;       /* of all rows */
+    int64_t span_max_ms; /* of the windows that have come, or lie in the buffer */
 };
 
 enum { TIME_SIZE = sizeof(int64_t) };
@@ -224,8 +225,17 @@ static int hold_back(struct weir_node *node, const struct weir_batch *batch, uin
     return weir_store_set(node->stores[0], entry, bytes, value.timestamp_ms, node->call.error);
 }
 
+static void note_span(struct suppress_state *state, const void *key)
+{
+    const struct weir_windowed_key *windowed = key;
+    const int64_t span_ms = windowed->end_ms - windowed->start_ms;
+    if (span_ms > state->span_max_ms) state->span_max_ms = span_ms;
+}
+
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
+    const struct weir_suppress_config *config = node->plan->config;
+    struct suppress_state *state = node->state;
     struct weir_rows rows;
     int rc = 0;
     const bool is_of_flush = batch->offsets == NULL;
@@ -233,6 +243,7 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         const uint32_t row = weir_batch_row(batch, i);
         weir_node_observe(node, batch->timestamps[row]);
+        if (config->is_final) note_span(state, batch->keys[row]);
         rc = hold_back(node, batch, row);
         if (rc >= 0 && !is_of_flush) rc = give_due(node, &rows, batch, row);
     }
@@ -253,7 +264,6 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     return rc < 0 || rows.count == 0 ? rc : process_rows(node, &rows);
 }
 
-/* Also when time has moved on without a row: what writers behind a repartition topic had not reached. */
 static int flush(struct weir_node *node)
 {
     struct weir_rows rows;
@@ -269,6 +279,16 @@ struct load {
     struct weir_error *error;
 };
 
+static int load_span(struct weir_node *node, struct weir_slice key)
+{
+    const struct weir_suppress_config *config = node->plan->config;
+    const void *windowed = NULL;
+    if (!config->is_final) return 0;
+    int rc = weir_rows_object(node, node->plan->key_serde, true, key, &windowed);
+    if (rc >= 0 && windowed != NULL) note_span(node->state, windowed);
+    return rc;
+}
+
 static int load_row(void *context, struct weir_slice key, struct weir_slice stored,
                     int64_t timestamp_ms)
 {
@@ -280,6 +300,8 @@ static int load_row(void *context, struct weir_slice key, struct weir_slice stor
     if (rc == WEIR_CORRUPT) {
         return weir_error_set(load->error, rc, "a row of the buffer cannot be read");
     }
+    if (rc < 0) return rc;
+    rc = load_span(load->node, key);
     return rc < 0 ? rc : note_row(load->node->state, arena, &value, key);
 }
 
@@ -301,17 +323,35 @@ static void close_buffer(struct weir_node *node)
     state->is_open = false;
 }
 
+/* Rows that are due may go, though none has come. What a cache above holds of them comes with the flush, and they with
+ * it. */
+static int time_advanced(struct weir_node *node)
+{
+    return weir_node_caches(node) ? 0 : flush(node);
+}
+
+/* Its order is by the ends of windows, which began up to a span before. */
+static int64_t holds_from(const struct weir_node *node)
+{
+    const struct suppress_state *state = node->state;
+    const struct weir_skip_node *first = weir_skip_list_seek(&state->order, weir_text(""));
+    if (first == NULL) return INT64_MAX;
+    return (int64_t)weir_load_u64(first->key.data) - state->span_max_ms;
+}
+
 const struct weir_operator_ops weir_suppress_ops = {
     .name = "suppress",
     .traits =
         {
             .makes_rows = true,
             .store_use = WEIR_CHANGES_STORES,
+            .observes_time = true,
         },
     .state_size = sizeof(struct suppress_state),
     .open = open_buffer,
     .process = process,
     .flush = flush,
-    .time_advanced = flush,
+    .time_advanced = time_advanced,
+    .holds_from_ms = holds_from,
     .close = close_buffer,
 };

@@ -95,6 +95,13 @@ static int add_row(struct weir_node *node, struct weir_rows *rows, const struct 
     return weir_rows_object(node, config->value_serde, false, closed->value, &rows->values[row]);
 }
 
+int64_t weir_window_close_holds_from(const struct weir_node *node)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    if (!config->emits_on_close || node->seen_ms < 0) return INT64_MAX;
+    return node->emitted_ms < 0 ? -1 : node->emitted_ms - config->window_size_ms;
+}
+
 int weir_window_close_emit(struct weir_node *node, const struct weir_closed_range *range,
                            const struct weir_batch *batch, uint32_t row)
 {

@@ -24,6 +24,8 @@ struct weir_closed_range {
 bool weir_window_close_is_due(const struct weir_window_close *close, const struct weir_node *node);
 /** It has been looked: not again before the interval is over. */
 void weir_window_close_looked(struct weir_window_close *close, const struct weir_node *node);
+/** As weir_operator_ops.holds_from_ms: windows that begin further back have been emitted. */
+int64_t weir_window_close_holds_from(const struct weir_node *node);
 /** Forward the rows of the range, of the node's store, by time and then by key, with the headers of the
  * row that closed them; `batch` NULL: no row has, but the writers' times (writer_times.h). */
 int weir_window_close_emit(struct weir_node *node, const struct weir_closed_range *range,

@@ -58,6 +58,9 @@ struct weir_operator_ops {
     /** `node->observed_ms` has moved on without a row: what closes with it may be forwarded. Parents first, between
      * batches. May be NULL. */
     int (*time_advanced)(struct weir_node *node);
+    /** Of one that holds rows back until time has come: what it still has to forward is not older than this, whatever the
+     * observed time is; INT64_MAX: it has nothing. NULL: it forwards at once, or with the flush. */
+    int64_t (*holds_from_ms)(const struct weir_node *node);
     void (*close)(struct weir_node *node); /* may be NULL */
 };
 

@@ -187,6 +187,19 @@ int weir_task_time_follow(struct weir_task *task)
 
 /* ---- what the task says ---------------------------------------------------------------------- */
 
+/* The task's stream time, but for rows that operators hold back until later. */
+static int64_t time_to_say(const struct weir_task *task)
+{
+    int64_t time_ms = task->stream_time_ms;
+    for (size_t i = 0; i < task->plan->node_count; i++) {
+        const struct weir_node *node = &task->nodes[i];
+        if (node->plan->ops->holds_from_ms == NULL) continue;
+        const int64_t from_ms = node->plan->ops->holds_from_ms(node);
+        if (from_ms < time_ms) time_ms = from_ms < -1 ? -1 : from_ms;
+    }
+    return time_ms;
+}
+
 /* Nothing is left of what its inputs hold, as far as it knows, and their writers are at their end, too. */
 static bool is_at_end(const struct weir_task *task)
 {
@@ -208,7 +221,7 @@ void weir_task_time_begin_batch(struct weir_task *task, size_t row_count)
     /* Cached rows of before may still be older; and a few rows on the way to the next end change nothing. */
     if (time->holds_back || is_at_end(task)) return;
     if (time->saying.is_at_end || time->rows_since >= time->rows_per_saying) {
-        set_saying(task, task->stream_time_ms, false);
+        set_saying(task, time_to_say(task), false);
     }
 }
 
@@ -298,7 +311,7 @@ int weir_task_time_tell(struct weir_task *task, bool is_flushed)
     if (ends == time->saying.is_at_end) {
         if (ends || time->rows_since_notes < time->rows_per_saying) return 0;
     }
-    set_saying(task, task->stream_time_ms, ends);
+    set_saying(task, time_to_say(task), ends);
     time->rows_since_notes = 0;
     return add_notes(task);
 }

@@ -19,7 +19,8 @@
  *   - that the task is at the end of its inputs is said behind the last row, by a note, to those partitions that
  *     think otherwise. While it stays there (live data, a few rows at a time) nothing more is said at all;
  *   - rows that a cache holds back leave with the flush before a commit, in any order: until then the time stays as it was
- *     at the flush before.
+ *     at the flush before;
+ *   - nor does it pass what operators hold until time has come (suppress, windows that emit when they close).
  *
  * The stream thread's.
  */

@@ -53,6 +53,30 @@ START_TEST(limit_of_nothing_holds_nothing_back)
 }
 END_TEST
 
+/* While a writer behind a repartition topic is at 12 nothing goes that is due later; when it has moved on the rows go
+ * without a record. Until then nobody is told that the operator is further than what it holds. */
+START_TEST(writers_that_are_behind_hold_rows_back)
+{
+    struct stand stand;
+    int64_t bound_ms = 12;
+    const struct weir_suppress_config config = {.delay_ms = 10};
+    set_up(&stand, &config);
+    stand.node.seen_ms = -1;
+    stand.node.time_bound_ms = &bound_ms;
+    ck_assert_int_eq(weir_suppress_ops.holds_from_ms(&stand.node), INT64_MAX);
+    ck_ok(stand_feed(&stand, ROWS({"a", "1", 1}, {"b", "1", 3}, {"c", "1", 100})), NULL);
+    stand_expect(&stand, "a=1@1");
+    ck_assert_int_eq(stand.node.observed_ms, 12);
+    ck_assert_int_eq(weir_suppress_ops.holds_from_ms(&stand.node), 3);
+    bound_ms = 13;
+    weir_node_follow_bound(&stand.node);
+    ck_code(weir_suppress_ops.time_advanced(&stand.node), 0);
+    stand_expect(&stand, "b=1@3");
+    ck_assert_int_eq(weir_suppress_ops.holds_from_ms(&stand.node), 100);
+    stand_close(&stand);
+}
+END_TEST
+
 START_TEST(full_buffer_emits_early)
 {
     struct stand stand;
@@ -182,6 +206,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, update_waits_for_the_limit);
     tcase_add_test(tests, rows_go_by_time_and_then_by_key);
     tcase_add_test(tests, limit_of_nothing_holds_nothing_back);
+    tcase_add_test(tests, writers_that_are_behind_hold_rows_back);
     tcase_add_test(tests, full_buffer_emits_early);
     tcase_add_test(tests, full_buffer_stops_the_job);
     tcase_add_test(tests, headers_are_the_updates_own);
