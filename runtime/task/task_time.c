@@ -200,7 +200,8 @@ static int64_t time_to_say(const struct weir_task *task)
     return time_ms;
 }
 
-/* Nothing is left of what its inputs hold, as far as it knows, and their writers are at their end, too. */
+/* Nothing is left of what its inputs hold, as far as it knows, and their writers are at their end,
+ * too. */
 static bool is_at_end(const struct weir_task *task)
 {
     for (size_t i = 0; i < task->input_count; i++) {
@@ -218,7 +219,8 @@ void weir_task_time_begin_batch(struct weir_task *task, size_t row_count)
     if (time->told == NULL) return;
     time->rows_since += row_count;
     time->rows_since_notes += row_count;
-    /* Cached rows of before may still be older; and a few rows on the way to the next end change nothing. */
+    /* Cached rows of before may still be older; and a few rows on the way to the next end change
+     * nothing. */
     if (time->holds_back || is_at_end(task)) return;
     if (time->saying.is_at_end || time->rows_since >= time->rows_per_saying) {
         set_saying(task, time_to_say(task), false);

@@ -2,8 +2,9 @@
 #include "runtime/task/stream_thread.h"
 
 /**
- * A thread's part in keeping tasks together (time_alignment.h). Once a turn it finds out how far its tasks that catch up may
- * go, once a turn it says where the last of them is. Where none catches up neither costs anything.
+ * A thread's part in keeping tasks together (time_alignment.h). Once a turn it finds out how far
+ * its tasks that catch up may go, once a turn it says where the last of them is. Where none catches
+ * up neither costs anything.
  */
 
 /* The message belongs to the thread's slot. */

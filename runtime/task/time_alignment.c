@@ -33,8 +33,8 @@ static void wake(struct weir_aligned_thread *thread)
     weir_actor_post(thread->actor, thread->message);
 }
 
-/* All of these are sequentially consistent: whoever moves on stores its time and then looks who waits, whoever waits
- * says so and then looks at the times. One of the two sees the other. */
+/* All of these are sequentially consistent: whoever moves on stores its time and then looks who
+ * waits, whoever waits says so and then looks at the times. One of the two sees the other. */
 void weir_time_alignment_publish(struct weir_time_alignment *alignment, size_t thread,
                                  int64_t time_ms)
 {

@@ -7,20 +7,23 @@
 /**
  * The stream time of a task, and what its readers are told of it.
  *
- * Behind repartition topics (*timed* inputs) stream time is at most the least of what their writers have reached
- * (writer_times.h): as long as one of these has said nothing, there is none. Elsewhere it is the largest timestamp
- * processed, as in Kafka Streams.
+ * Behind repartition topics (*timed* inputs) stream time is at most the least of what their writers
+ * have reached (writer_times.h): as long as one of these has said nothing, there is none. Elsewhere
+ * it is the largest timestamp processed, as in Kafka Streams.
  *
- * To its own timed sinks the task says its stream time: with the first record that goes to a partition once the time that
- * it says has moved on, and by a time note where no record went. A row is never older than what was said before it,
- * but for the disorder of the task's own inputs. So
+ * To its own timed sinks the task says its stream time: with the first record that goes to a
+ * partition once the time that it says has moved on, and by a time note where no record went. A row
+ * is never older than what was said before it, but for the disorder of the task's own inputs. So
  *
- *   - the time that is said is that of before the batch at hand, and moves on at most every `rows_per_saying` rows;
- *   - that the task is at the end of its inputs is said behind the last row, by a note, to those partitions that
- *     think otherwise. While it stays there (live data, a few rows at a time) nothing more is said at all;
- *   - rows that a cache holds back leave with the flush before a commit, in any order: until then the time stays as it was
- *     at the flush before;
- *   - nor does it pass what operators hold until time has come (suppress, windows that emit when they close).
+ *   - the time that is said is that of before the batch at hand, and moves on at most every
+ *     `rows_per_saying` rows;
+ *   - that the task is at the end of its inputs is said behind the last row, by a note, to those
+ *     partitions that think otherwise. While it stays there (live data, a few rows at a time)
+ *     nothing more is said at all;
+ *   - rows that a cache holds back leave with the flush before a commit, in any order: until then
+ *     the time stays as it was at the flush before;
+ *   - nor does it pass what operators hold until time has come (suppress, windows that emit when
+ *     they close).
  *
  * The stream thread's.
  */

@@ -14,8 +14,8 @@ static bool observes_time(const struct weir_topology *topology, const struct wei
     return false;
 }
 
-/* Whether stream time decides anything behind the topic, in whoever reads it or behind the topics that these write. The
- * graph of sub-topologies has no circles: `depth` is a bound all the same. */
+/* Whether stream time decides anything behind the topic, in whoever reads it or behind the topics
+ * that these write. The graph of sub-topologies has no circles: `depth` is a bound all the same. */
 static bool is_time_wanted(const struct weir_topology *topology, int32_t topic, size_t depth);
 
 static bool is_time_wanted_in(const struct weir_topology *topology, int32_t subtopology,
@@ -61,7 +61,8 @@ static bool reads(const struct weir_topology *topology, size_t subtopology, size
     return false;
 }
 
-/* Its writers may be apart: there are several tasks of them, or they read what others wrote who may be. */
+/* Its writers may be apart: there are several tasks of them, or they read what others wrote who may
+ * be. */
 static bool has_writers_apart(const struct weir_topology *topology, const int32_t *task_counts,
                               const bool *are_apart, size_t topic)
 {
@@ -78,8 +79,8 @@ static bool has_writers_apart(const struct weir_topology *topology, const int32_
     return count > 1 || is_behind;
 }
 
-/* Whether those behind the topic may be apart: `are_apart` says so of a topic that one of its readers writes, or of one
- * further on. */
+/* Whether those behind the topic may be apart: `are_apart` says so of a topic that one of its
+ * readers writes, or of one further on. */
 static bool leads_apart(const struct weir_topology *topology, const bool *are_apart, size_t topic,
                         size_t depth)
 {

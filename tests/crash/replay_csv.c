@@ -1,13 +1,14 @@
 /*
- * A topic's history, replayed through a repartition topic into windows, against the answer that is computed in one go:
- * card payments keyed by category over four partitions, joined with a table of what a category is called, regrouped by
- * that into hourly windows with an hour of grace. usage:
+ * A topic's history, replayed through a repartition topic into windows, against the answer that is
+ * computed in one go: card payments keyed by category over four partitions, joined with a table of
+ * what a category is called, regrouped by that into hourly windows with an hour of grace. usage:
  *
- *   replay_csv DIR FILE       of payments: category in column 5, the time of the payment ("2019-01-01 00:00:18") in 2
+ *   replay_csv DIR FILE       of payments: category in column 5, "2019-01-01 00:00:18" in column 2
  *   replay_csv DIR --made     of a made history of the same shape
  *
- * Once with one stream thread and once with four, with caches and without, each in a directory of its own below DIR. Status
- * 0 (all windows right), 1 (not), 77 (there is no such file: nothing was looked at).
+ * Once with one stream thread and once with four, with caches and without, each in a directory of
+ * its own below DIR. Status 0 (all windows right), 1 (not), 77 (there is no such file: nothing was
+ * looked at).
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -51,7 +52,7 @@ static int fail(const char *what, const struct weir_error *error)
     return WRONG;
 }
 
-/* ---- the history ------------------------------------------------------------------------------ */
+/* ---- the history ----------------------------------------------------------------------------- */
 
 static const struct category *category_of(const char *name)
 {
@@ -123,7 +124,7 @@ static void make_history(struct history *history)
     }
 }
 
-/* ---- the job ---------------------------------------------------------------------------------- */
+/* ---- the job --------------------------------------------------------------------------------- */
 
 static int take_label(struct weir_call *call, const void *key, const void *payment,
                       const void *label, const void **value_out)
@@ -190,7 +191,7 @@ static int fill(struct weir_log *log, const struct history *history, struct weir
     return rc < 0 ? rc : closed;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 struct window {
     char label[16];
@@ -268,7 +269,7 @@ static int compare(const struct answer *answer, int32_t threads, bool has_caches
     return wrong == 0 && late == 0 && answer->count > 0 ? RIGHT : WRONG;
 }
 
-/* ---- a replay --------------------------------------------------------------------------------- */
+/* ---- a replay -------------------------------------------------------------------------------- */
 
 static int run(struct weir_log *log, const struct history *history, int32_t threads,
                bool has_caches)

@@ -1,8 +1,10 @@
 /**
- * A replay gives the windows of the batch computation, under random seeds: a history whose partitions are each in order
- * within grace is written first, then a job reads it through one repartition topic or two into windows, with as many
- * partitions and threads as are drawn, with caches and without, while the node crashes and its disk fails. In half of the
- * seeds the job is stopped on its way, and as much again is written before it goes on. No record may be late, so the counts are those of all records.
+ * A replay gives the windows of the batch computation, under random seeds: a history whose
+ * partitions are each in order within grace is written first, then a job reads it through one
+ * repartition topic or two into windows, with as many partitions and threads as are drawn, with
+ * caches and without, while the node crashes and its disk fails. In half of the seeds the job is
+ * stopped on its way, and as much again is written before it goes on. No record may be late, so the
+ * counts are those of all records.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +36,7 @@ struct shape {
     bool is_uncached;
 };
 
-/* ---- the history ------------------------------------------------------------------------------ */
+/* ---- the history ----------------------------------------------------------------------------- */
 
 static uint64_t scramble(int64_t value)
 {
@@ -42,8 +44,8 @@ static uint64_t scramble(int64_t value)
     return weir_test_random_next(&random);
 }
 
-/* In order but for less than grace, in each partition: all go to them in order of their counters, and what process 3
- * writes comes behind what process 2 has written. */
+/* In order but for less than grace, in each partition: all go to them in order of their counters,
+ * and what process 3 writes comes behind what process 2 has written. */
 static int64_t timestamp_of(int64_t value)
 {
     const int64_t before = history_value_process(value) == 3 ? EVENTS_MAX : 0;
@@ -62,13 +64,14 @@ static int group_of(int64_t value)
     return (int)(scramble(value) / 65536 % GROUPS);
 }
 
-/* All that a partition of an odd number has, for a while: its task goes on with nothing to say but its time. */
+/* All that a partition of an odd number has, for a while: its task goes on with nothing to say but
+ * its time. */
 static bool is_kept(int64_t value)
 {
     return history_value_counter(value) / 64 % 2 == 0 || group_of(value) != 0;
 }
 
-/* ---- the job ---------------------------------------------------------------------------------- */
+/* ---- the job --------------------------------------------------------------------------------- */
 
 static int keep(struct weir_call *call, const void *key, const void *value)
 {
@@ -131,7 +134,7 @@ static struct weir_topology *topology_of(struct simulation *simulation, const st
     return topology;
 }
 
-/* ---- the batch answer ------------------------------------------------------------------------- */
+/* ---- the batch answer ------------------------------------------------------------------------ */
 
 struct window {
     int group;
@@ -208,7 +211,7 @@ static void check(struct simulation *simulation, const struct shape *shape)
     free(answer.windows);
 }
 
-/* ---- the world -------------------------------------------------------------------------------- */
+/* ---- the world ------------------------------------------------------------------------------- */
 
 static bool all_are_done(struct simulation *simulation)
 {

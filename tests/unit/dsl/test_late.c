@@ -1,4 +1,5 @@
-/* What is dropped as late is said: by operator, how late, and with which grace it would not have been. */
+/* What is dropped as late is said: by operator, how late, and with which grace it would not have
+ * been. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@ enum { WINDOW_MS = 10, GRACE_MS = 5 };
 static struct stage stage;
 static struct weir_topology *topology;
 
-/* ---- stage ------------------------------------------------------------------------------------ */
+/* ---- stage ----------------------------------------------------------------------------------- */
 
 /* Windows of 10 ms, 5 ms of grace or as given, in a store called hours. */
 static void build(int64_t grace_ms)
@@ -81,9 +82,10 @@ static struct weir_app_late late_of_app(void)
     return first;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------ */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
-/* Two partitions, three late records of which one is late the most, and a record that grace lets in. */
+/* Two partitions, three late records of which one is late the most, and a record that grace lets
+ * in. */
 START_TEST(late_records_are_counted_by_operator)
 {
     stage_open(&stage, 1);
@@ -158,7 +160,8 @@ START_TEST(nothing_is_said_where_nothing_is_late)
 }
 END_TEST
 
-/* Nobody has given a function for the log's lines: a warning goes to stderr, and what is no warning nowhere. */
+/* Nobody has given a function for the log's lines: a warning goes to stderr, and what is no warning
+ * nowhere. */
 START_TEST(a_warning_goes_to_stderr_by_default)
 {
     char text[8192] = "";

@@ -1,5 +1,5 @@
-/* What writers say of their time reaches nobody but the tasks behind the repartition topic; tasks that catch up stay
- * together in event time. */
+/* What writers say of their time reaches nobody but the tasks behind the repartition topic; tasks
+ * that catch up stay together in event time. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static size_t seen_headers;
 static size_t seen_nulls;
 static size_t seen_rows;
 
-/* ---- stage ------------------------------------------------------------------------------------ */
+/* ---- stage ----------------------------------------------------------------------------------- */
 
 static int select_group(struct weir_call *call, const void *key, const void *value,
                         const void **key_out)
@@ -134,7 +134,7 @@ static void run(int32_t partitions, const struct weir_header *headers, size_t co
     weir_topology_free(topology);
 }
 
-/* ---- tests ------------------------------------------------------------------------------------ */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 /* Three writers a thousand records apart: they say so in the repartition topic, and there alone. */
 START_TEST(what_writers_say_stays_in_the_repartition_topic)
@@ -151,7 +151,8 @@ START_TEST(what_writers_say_stays_in_the_repartition_topic)
 }
 END_TEST
 
-/* Headers of the user's come through, also those with the reserved name, where they are not the first. */
+/* Headers of the user's come through, also those with the reserved name, where they are not the
+ * first. */
 START_TEST(headers_of_the_users_come_through)
 {
     const struct weir_header headers[] = {
@@ -174,7 +175,7 @@ START_TEST(one_writer_says_nothing)
 }
 END_TEST
 
-/* ---- skew ------------------------------------------------------------------------------------- */
+/* ---- skew ------------------------------------------------------------------------------------ */
 
 enum { SKEW_MS = 1500, HISTORY = 3000, STEP_MS = 100 };
 

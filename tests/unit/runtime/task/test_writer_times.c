@@ -174,7 +174,7 @@ START_TEST(the_least_is_what_a_walk_over_all_gives)
 }
 END_TEST
 
-/* ---- which topics are timed ------------------------------------------------------------------- */
+/* ---- which topics are timed ------------------------------------------------------------------ */
 
 static const struct weir_operator_ops windows = {.name = "windows",
                                                  .traits = {.observes_time = true}};
