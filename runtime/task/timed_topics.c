@@ -14,34 +14,6 @@ static bool observes_time(const struct weir_topology *topology, const struct wei
     return false;
 }
 
-/* Whether stream time decides anything behind the topic, in whoever reads it or behind the topics
- * that these write. The graph of sub-topologies has no circles: `depth` is a bound all the same. */
-static bool is_time_wanted(const struct weir_topology *topology, int32_t topic, size_t depth);
-
-static bool is_time_wanted_in(const struct weir_topology *topology, int32_t subtopology,
-                              size_t depth)
-{
-    const struct weir_plan_subtopology *plan = &topology->subtopologies[subtopology];
-    for (size_t i = 0; i < plan->node_count; i++) {
-        const struct weir_plan_node *node = &topology->nodes[plan->nodes[i]];
-        if (observes_time(topology, node)) return true;
-        bool is_sink = node->kind == WEIR_PLAN_SINK;
-        if (is_sink && is_time_wanted(topology, node->topic, depth)) return true;
-    }
-    return false;
-}
-
-static bool is_time_wanted(const struct weir_topology *topology, int32_t topic, size_t depth)
-{
-    if (!topology->topics[topic].is_repartition || depth == 0) return false;
-    for (size_t i = 0; i < topology->node_count; i++) {
-        const struct weir_plan_node *node = &topology->nodes[i];
-        bool is_reader = node->kind == WEIR_PLAN_SOURCE && node->topic == topic;
-        if (is_reader && is_time_wanted_in(topology, node->subtopology, depth - 1)) return true;
-    }
-    return false;
-}
-
 bool weir_writes_topic(const struct weir_topology *topology, size_t subtopology, size_t topic)
 {
     const struct weir_plan_subtopology *plan = &topology->subtopologies[subtopology];
@@ -61,8 +33,42 @@ static bool reads(const struct weir_topology *topology, size_t subtopology, size
     return false;
 }
 
-/* Its writers may be apart: there are several tasks of them, or they read what others wrote who may
- * be. */
+/* Which repartition topics lead to which: `leads[a * count + b]` where what is read from a is written to b, by its readers
+ * or further on. A topic may lead to itself: a stream that is joined with a table of its own is in one sub-topology with
+ * what it is repartitioned by. */
+static void find_leads(const struct weir_topology *topology, bool *leads)
+{
+    const size_t count = topology->topic_count;
+    for (size_t a = 0; a < count; a++) {
+        for (size_t b = 0; b < count; b++) {
+            if (!topology->topics[a].is_repartition || !topology->topics[b].is_repartition)
+                continue;
+            for (size_t s = 0; s < topology->subtopology_count; s++) {
+                leads[a * count + b] |= reads(topology, s, a) && weir_writes_topic(topology, s, b);
+            }
+        }
+    }
+    for (size_t middle = 0; middle < count; middle++) {
+        for (size_t a = 0; a < count; a++) {
+            if (!leads[a * count + middle]) continue;
+            for (size_t b = 0; b < count; b++)
+                leads[a * count + b] |= leads[middle * count + b];
+        }
+    }
+}
+
+/* Whether stream time decides anything in those that read the topic. */
+static bool is_time_observed(const struct weir_topology *topology, size_t topic)
+{
+    for (size_t i = 0; i < topology->node_count; i++) {
+        const struct weir_plan_node *node = &topology->nodes[i];
+        if (observes_time(topology, node) && reads(topology, (size_t)node->subtopology, topic))
+            return true;
+    }
+    return false;
+}
+
+/* Its writers may be apart: there are several tasks of them, or they read what others wrote who may be. */
 static bool has_writers_apart(const struct weir_topology *topology, const int32_t *task_counts,
                               const bool *are_apart, size_t topic)
 {
@@ -79,41 +85,32 @@ static bool has_writers_apart(const struct weir_topology *topology, const int32_
     return count > 1 || is_behind;
 }
 
-/* Whether those behind the topic may be apart: `are_apart` says so of a topic that one of its
- * readers writes, or of one further on. */
-static bool leads_apart(const struct weir_topology *topology, const bool *are_apart, size_t topic,
-                        size_t depth)
-{
-    if (depth == 0) return false;
-    for (size_t t = 0; t < topology->topic_count; t++) {
-        if (!topology->topics[t].is_repartition) continue;
-        for (size_t s = 0; s < topology->subtopology_count; s++) {
-            if (!reads(topology, s, topic) || !weir_writes_topic(topology, s, t)) continue;
-            if (are_apart[t] || leads_apart(topology, are_apart, t, depth - 1)) return true;
-        }
-    }
-    return false;
-}
-
 int weir_find_timed_topics(const struct weir_topology *topology, const int32_t *task_counts,
                            struct weir_arena *arena, struct weir_job_topic *topics)
 {
     const size_t count = topology->topic_count;
-    const size_t depth = topology->subtopology_count;
     bool *are_apart = weir_arena_alloc_zero(arena, (count + 1) * sizeof *are_apart);
-    if (are_apart == NULL) return WEIR_NO_MEMORY;
+    bool *leads = weir_arena_alloc_zero(arena, (count * count + 1) * sizeof *leads);
+    if (are_apart == NULL || leads == NULL) return WEIR_NO_MEMORY;
+    find_leads(topology, leads);
     /* A round for each topic of the longest chain. */
     for (size_t round = 0; round < count; round++) {
         for (size_t t = 0; t < count; t++) {
-            are_apart[t] = topology->topics[t].is_repartition &&
+            are_apart[t] = topology->topics[t].is_repartition && !leads[t * count + t] &&
                            has_writers_apart(topology, task_counts, are_apart, t);
         }
     }
     for (size_t t = 0; t < count; t++) {
-        bool is_wanted = is_time_wanted(topology, (int32_t)t, depth);
+        if (!topology->topics[t].is_repartition || leads[t * count + t]) continue;
+        bool is_wanted = is_time_observed(topology, t);
+        bool leads_apart = false;
+        for (size_t u = 0; u < count; u++) {
+            if (!leads[t * count + u]) continue;
+            is_wanted |= is_time_observed(topology, u);
+            leads_apart |= are_apart[u];
+        }
         topics[t].bounds_time = is_wanted && are_apart[t];
-        topics[t].is_timed =
-            is_wanted && (are_apart[t] || leads_apart(topology, are_apart, t, depth));
+        topics[t].is_timed = is_wanted && (are_apart[t] || leads_apart);
     }
     return 0;
 }

@@ -6,11 +6,11 @@
 #include "runtime/topology/plan.h"
 
 /**
- * Which repartition topics are timed, by the topology's topics: those behind which stream time
- * decides something, if their writers may be apart (there are several, or they read such a topic
- * themselves: `bounds_time`) or if those behind them may, whose end is not known without theirs.
- * With one writer all the way nothing is said, and nothing differs from Kafka Streams.
- * `task_counts` by sub-topology. WEIR_NO_MEMORY.
+ * Which repartition topics are timed, by the topology's topics: those behind which stream time decides something, if
+ * their writers may be apart (there are several, or they read such a topic themselves: `bounds_time`) or if those
+ * behind them may, whose end is not known without theirs. With one writer all the way nothing is said, and nothing
+ * differs from Kafka Streams. Nor of a topic that leads to itself: its writers would wait for themselves, so stream time
+ * behind it is the largest timestamp, as in Kafka Streams. `task_counts` by sub-topology. WEIR_NO_MEMORY.
  */
 int weir_find_timed_topics(const struct weir_topology *topology, const int32_t *task_counts,
                            struct weir_arena *arena, struct weir_job_topic *topics);

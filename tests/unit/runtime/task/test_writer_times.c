@@ -223,6 +223,30 @@ START_TEST(a_topic_is_timed_where_writers_may_be_apart_and_time_decides)
 }
 END_TEST
 
+/* A stream that is joined with a table of its own: in, and the topic, are read by one sub-topology, which also writes the
+ * topic. Its tasks would wait for each other's times for good. */
+START_TEST(a_topic_that_leads_to_itself_is_not_timed)
+{
+    static struct plan plan;
+    static const int32_t several[] = {4, 4, 4};
+    struct weir_job_topic topics[PLAN_TOPICS] = {{0}};
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t own = plan_topic(&plan, "own-repartition", true);
+    int32_t next = plan_topic(&plan, "next-repartition", true);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_SINK, &stage_sink, source, own, NULL);
+    int32_t back = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, own, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &windows, back, -1, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_SINK, &stage_sink, back, next, NULL);
+    int32_t last = plan_node(&plan, 1, WEIR_PLAN_SOURCE, &stage_source, -1, next, NULL);
+    plan_node(&plan, 1, WEIR_PLAN_OPERATOR, &windows, last, -1, NULL);
+    ck_code(weir_find_timed_topics(plan_done(&plan), several, &arena, topics), 0);
+    ck_assert(!topics[own].is_timed && !topics[own].bounds_time);
+    ck_assert(topics[next].is_timed && topics[next].bounds_time);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *bytes = tcase_create("header");
@@ -239,6 +263,7 @@ static void add(Suite *suite)
     TCase *timed = tcase_create("timed");
     tcase_add_checked_fixture(timed, open_arena, close_arena);
     tcase_add_test(timed, a_topic_is_timed_where_writers_may_be_apart_and_time_decides);
+    tcase_add_test(timed, a_topic_that_leads_to_itself_is_not_timed);
     suite_add_tcase(suite, timed);
 }
 
