@@ -155,9 +155,17 @@ static int open_window(struct weir_node *node, struct weir_error *error)
     return 0;
 }
 
+/* Rows may go, though none has come. */
+static int time_advanced(struct weir_node *node)
+{
+    weir_store_advance(node->stores[0], node->observed_ms);
+    return 0;
+}
+
 const struct weir_operator_ops weir_join_window_ops = {
     .name = "join-window",
     .traits = {.store_use = WEIR_CHANGES_STORES},
     .open = open_window,
     .process = process,
+    .time_advanced = time_advanced,
 };

@@ -44,6 +44,7 @@ void ref_join_window(struct task *task, const struct ref_node *node, struct ref_
     bool is_late = record.timestamp_ms <= observed_ms - retention_of(node);
     /* On a disk what is late counts by segments of a minute, and no run is as long. */
     bool is_second = node->is_single && node->is_right;
+    if (is_late) task->reference->went_by_time[task->component] = true;
     if (is_late && node->is_memory && !is_second) task->reference->dropped_late++;
     if (is_second) join->sides[0].observed_ms = observed_ms;
     if (is_second || !node->is_single) side->observed_ms = observed_ms;
@@ -145,6 +146,7 @@ static void emit_closed(struct task *task, const struct ref_node *node, struct r
 {
     int64_t after_ms = node->is_right ? node->before_ms : node->after_ms;
     if (join->least_ms == INT64_MAX) return;
+    task->reference->went_by_time[task->component] = true;
     if (join->least_ms + after_ms + node->grace_ms >= join->time_ms) return;
     struct ref_waiting *closed = malloc(sizeof *closed * REF_KEPT);
     ck_assert_ptr_nonnull(closed);
@@ -193,6 +195,7 @@ static void join_record(struct task *task, const struct ref_node *node, struct r
     if (count > 0 || !node->is_outer) return;
     int64_t after_ms = node->is_right ? node->before_ms : node->after_ms;
     int64_t to_ms = record->timestamp_ms + after_ms;
+    task->reference->went_by_time[task->component] = true;
     if (node->waits && to_ms >= join->time_ms) {
         wait(join, node, record);
     } else {
