@@ -77,6 +77,8 @@
     X(MEMBER_ID_REQUIRED, 79, MEMBER_ID_REQUIRED)                                                  \
     X(GROUP_MAX_SIZE_REACHED, 81, GROUP_MAX_SIZE_REACHED)                                          \
     X(FENCED_INSTANCE_ID, 82, FENCED_INSTANCE_ID)                                                  \
+    X(ELECTION_NOT_NEEDED, 84, EXISTS)                                                             \
+    X(NO_REASSIGNMENT_IN_PROGRESS, 85, NOT_FOUND)                                                  \
     X(GROUP_SUBSCRIBED_TO_TOPIC, 86, GROUP_SUBSCRIBED_TO_TOPIC)                                    \
     X(INVALID_RECORD, 87, INVALID_RECORD)                                                          \
     X(UNSTABLE_OFFSET_COMMIT, 88, UNSTABLE_OFFSET_COMMIT)                                          \

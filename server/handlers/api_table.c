@@ -77,6 +77,14 @@
 #include "wire/generated/txn_offset_commit_response.h"
 #include "wire/generated/write_txn_markers_request.h"
 #include "wire/generated/write_txn_markers_response.h"
+#include "wire/generated/list_partition_reassignments_response.h"
+#include "wire/generated/list_partition_reassignments_request.h"
+#include "wire/generated/elect_leaders_response.h"
+#include "wire/generated/elect_leaders_request.h"
+#include "wire/generated/describe_topic_partitions_response.h"
+#include "wire/generated/describe_topic_partitions_request.h"
+#include "wire/generated/alter_partition_reassignments_response.h"
+#include "wire/generated/alter_partition_reassignments_request.h"
 
 /*
  * What is served, in order of key. Versions come from the schemas; ApiVersions is read off these
@@ -192,10 +200,21 @@ static const struct weir_api apis[] = {
      .errors = ERRORS_IN(create_partitions_response, results, create_partitions_topic_result)},
     {TYPES(delete_groups), .announced_min = 0, .handle = weir_handle_delete_groups,
      .errors = ERRORS_IN(delete_groups_response, results, deletable_group_result)},
+    {TYPES(elect_leaders), .announced_min = 0, .handle = weir_handle_elect_leaders,
+     .errors = ERRORS_WITHIN(elect_leaders_response, replica_election_results,
+                             replica_election_result, partition_result, partition_result)},
     {TYPES(incremental_alter_configs), .announced_min = 0,
      .handle = weir_handle_incremental_alter_configs,
      .errors =
          ERRORS_IN(incremental_alter_configs_response, responses, alter_configs_resource_response)},
+    {TYPES(alter_partition_reassignments), .announced_min = 0,
+     .handle = weir_handle_alter_partition_reassignments,
+     .errors =
+         ERRORS_WITHIN(alter_partition_reassignments_response, responses,
+                       reassignable_topic_response, partitions, reassignable_partition_response)},
+    {TYPES(list_partition_reassignments), .announced_min = 0,
+     .handle = weir_handle_list_partition_reassignments,
+     .errors = ERRORS_AT_TOP(list_partition_reassignments_response)},
     {TYPES(offset_delete), .announced_min = 0, .handle = weir_handle_offset_delete,
      .errors = ERRORS_AT_TOP(offset_delete_response)},
     {TYPES(describe_cluster), .announced_min = 0, .handle = weir_handle_describe_cluster,
@@ -215,6 +234,10 @@ static const struct weir_api apis[] = {
      .errors = ERRORS_IN(consumer_group_describe_response, groups, described_group)},
     {TYPES(list_config_resources), .announced_min = 0, .handle = weir_handle_list_config_resources,
      .errors = ERRORS_AT_TOP(list_config_resources_response)},
+    {TYPES(describe_topic_partitions), .announced_min = 0,
+     .handle = weir_handle_describe_topic_partitions,
+     .errors = ERRORS_IN(describe_topic_partitions_response, topics,
+                         describe_topic_partitions_response_topic)},
 };
 
 enum { API_COUNT = sizeof apis / sizeof apis[0] };

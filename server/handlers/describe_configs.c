@@ -176,10 +176,27 @@ static void show_topic_default(void *context, const char *key, const char *value
                is_default, text);
 }
 
+/* Where this client is sent to: its tools look for it under Kafka's name. */
+static void show_address(struct server_walk *walk)
+{
+    struct weir_request_context *context = walk->describe->context;
+    struct weir_slice host;
+    int32_t port;
+    weir_context_address(context, &host, &port);
+    bool is_v6 = memchr(host.data, ':', host.size) != NULL;
+    const char *value =
+        weir_arena_printf(&context->arena, is_v6 ? "PLAINTEXT://[%.*s]:%d" : "PLAINTEXT://%.*s:%d",
+                          (int)host.size, (const char *)host.data, (int)port);
+    if (value == NULL) return;
+    show_typed(walk, WEIR_CONFIG_TYPE_LIST, "advertised.listeners", value, false,
+               "where clients are sent to: --advertise, or else where they have come to");
+}
+
 static void show_settings(struct server_walk *walk)
 {
     const struct weir_request_context *context = walk->describe->context;
     walk->count = 0;
+    show_address(walk);
     weir_server_config_each(weir_context_config(context), show_setting, walk);
     const struct weir_broker_options *options = weir_broker_options_of(context->broker);
     weir_group_settings_each(&options->groups, show_group_setting, walk);

@@ -317,7 +317,7 @@ START_TEST(a_parked_fetch_keeps_the_order)
     raw_close(&other);
     server_receive(&stage, &weir_wire_fetch_response_type, 11, id, &response);
     ck_assert_int_eq(response.error_code, WEIR_WIRE_NONE);
-    ck_assert_uint_eq(raw_frame(&stage.client).size, 6 + 4 + 38 * 6);
+    ck_assert_uint_eq(raw_frame(&stage.client).size, 6 + 4 + 42 * 6);
     ck_assert_int_eq(server_metrics(&stage).fetches_parked, 0);
     server_end(&stage);
 }

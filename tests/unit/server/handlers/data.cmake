@@ -14,3 +14,4 @@ weir_test(server_consumer_groups SOURCES test_consumer_groups.c DEPENDS weir_tes
 weir_test(server_group_configs SOURCES test_group_configs.c DEPENDS weir_test_data_stage)
 weir_test(server_data_path SOURCES test_data_path.c DEPENDS weir_test_server)
 weir_test(server_data_path_uv SOURCES test_data_path_uv.c DEPENDS weir_test_server)
+weir_test(server_one_broker SOURCES test_one_broker.c DEPENDS weir_test_data_stage)
