@@ -87,7 +87,9 @@ static void fail(struct weir_group_settle *settle, int rc, const char *text)
     struct weir_request *request;
     settle->is_running = false;
     if (rc != WEIR_CLOSED) {
-        weir_log(&settle->engine->env->logger, WEIR_LOG_WARN, "groups.not_placed", "reason=%s",
+        /* An open transaction ends by itself, and nobody has to do anything. */
+        enum weir_log_level level = rc == WEIR_LOCKED ? WEIR_LOG_INFO : WEIR_LOG_WARN;
+        weir_log(&settle->engine->env->logger, level, "groups.not_placed", "reason=%s",
                  weir_log_quote(quoted, sizeof quoted, text));
     }
     while ((request = take_waiting(settle)) != NULL) {

@@ -179,6 +179,78 @@ START_TEST(a_new_directory_is_not_looked_through)
 }
 END_TEST
 
+/* ---- a group that cannot be moved yet ---------------------------------------------------------- */
+
+struct told {
+    int notes;
+    int warnings;
+};
+
+static void note_told(void *context, enum weir_log_level level, const char *line, size_t size)
+{
+    struct told *told = context;
+    if (memmem(line, size, "groups.not_placed", strlen("groups.not_placed")) == NULL) return;
+    ck_assert_ptr_nonnull(memmem(line, size, "open transaction", strlen("open transaction")));
+    told->notes += level == WEIR_LOG_INFO;
+    told->warnings += level == WEIR_LOG_WARN;
+}
+
+/* A producer has it open and dies. */
+static void leave_pending(const char *group, int64_t offset)
+{
+    struct weir_init_transactions_request init = {
+        .base = {.transactional_id = weir_text("copier"),
+                 .producer_id = -1,
+                 .producer_epoch = -1,
+                 .is_version_2 = true},
+        .timeout_ms = 60000,
+    };
+    ck_ok(weir_broker_wait_begin(engine.broker, &init.base.request, NULL), NULL);
+    weir_broker_init_transactions(engine.broker, &init);
+    ck_ok(weir_broker_wait(engine.broker, &init.base.request, &engine.error), &engine.error);
+    struct weir_offset_entry entry = {.partition = {weir_text("clicks"), 0}, .offset = offset};
+    struct weir_commit_request commit = {.group = weir_text(group),
+                                         .entries = &entry,
+                                         .entry_count = 1,
+                                         .generation = -1,
+                                         .transactional_id = weir_text("copier"),
+                                         .producer_id = init.producer_id,
+                                         .producer_epoch = init.producer_epoch,
+                                         .is_transaction_version_2 = true};
+    ck_ok(weir_broker_wait_begin(engine.broker, &commit.request, NULL), NULL);
+    weir_broker_commit_offsets(engine.broker, &commit);
+    ck_ok(weir_broker_wait(engine.broker, &commit.request, &engine.error), &engine.error);
+}
+
+/* Its transaction's timeout ends that, and nobody has to do anything: it is said, and is no warning. */
+START_TEST(an_open_transaction_is_no_warning)
+{
+    struct told told = {0};
+    engine_init(&engine, 8);
+    engine.options.offsets_topic_num_partitions = 1;
+    engine.options.transactions = weir_txn_settings_default();
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 2), &engine.error);
+    commit_all(100);
+    leave_pending("group-0", 7);
+    engine_crash(&engine, WEIR_SIM_KILL);
+    engine.options.offsets_topic_num_partitions = PARTITIONS;
+    engine.env->logger = (struct weir_logger){note_told, &told, WEIR_LOG_INFO};
+    ck_ok(engine_open(&engine), &engine.error);
+    int rc = WEIR_LOCKED;
+    for (int i = 0; i < 200 && rc == WEIR_LOCKED; i++) {
+        rc = ask_as_member();
+        weir_sim_advance_ms(engine.sim, 1000);
+    }
+    ck_code(rc, WEIR_UNKNOWN_MEMBER_ID);
+    ck_assert_int_gt(told.notes, 0);
+    ck_assert_int_eq(told.warnings, 0);
+    expect_all(100);
+    expect_spread();
+    engine_end(&engine);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("places");
@@ -186,6 +258,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_older_directory_is_spread_once);
     tcase_add_loop_test(tests, a_crash_at_any_write_loses_nothing, 0, 2);
     tcase_add_test(tests, a_new_directory_is_not_looked_through);
+    tcase_add_test(tests, an_open_transaction_is_no_warning);
     suite_add_tcase(suite, tests);
 }
 
