@@ -119,8 +119,21 @@ static void read_request(struct description *description)
         add_topic(description, i, answers + description->fan_out.count);
 }
 
+/* Before memory is taken for them. */
+static bool is_too_long(const struct weir_wire_describe_producers_request *asked)
+{
+    size_t count = asked->topics_count;
+    for (size_t i = 0; i < asked->topics_count; i++)
+        count += asked->topics[i].partition_indexes_count;
+    return count > WEIR_SUBJECTS_MAX;
+}
+
 void weir_handle_describe_producers(struct weir_request_context *context)
 {
+    if (is_too_long(context->request)) {
+        weir_context_reply_close(context, "more partitions than a request may name");
+        return;
+    }
     struct description *description = weir_arena_alloc_zero(&context->arena, sizeof *description);
     if (description == NULL) {
         weir_outcome_reply(context, NULL);

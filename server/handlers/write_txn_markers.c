@@ -126,8 +126,21 @@ static void read_request(struct writing *writing)
     if (weir_arena_failed(arena)) writing->fan_out.count = 0;
 }
 
+/* Before memory is taken for them. */
+static bool is_too_long(const struct weir_wire_write_txn_markers_request *asked)
+{
+    size_t count = asked->markers_count + count_places(asked);
+    for (size_t i = 0; i < asked->markers_count; i++)
+        count += asked->markers[i].topics_count;
+    return count > WEIR_SUBJECTS_MAX;
+}
+
 void weir_handle_write_txn_markers(struct weir_request_context *context)
 {
+    if (is_too_long(context->request)) {
+        weir_context_reply_close(context, "more markers than a request may have");
+        return;
+    }
     struct writing *writing = weir_arena_alloc_zero(&context->arena, sizeof *writing);
     if (writing == NULL) {
         weir_outcome_reply(context, NULL);

@@ -332,6 +332,32 @@ START_TEST(producers_are_described)
 }
 END_TEST
 
+/* More than a request may name ends the connection before memory is taken for it. */
+START_TEST(too_many_places_end_the_connection)
+{
+    static int32_t many[10001];
+    topic_asked topic = {weir_text("a"), many, 10001};
+    marker_asked marker = {.topics = &topic, .topics_count = 1};
+    struct weir_wire_write_txn_markers_request markers;
+    weir_wire_write_txn_markers_request_init(&markers);
+    markers.markers = &marker;
+    markers.markers_count = 1;
+    struct call *call = stage_begin(&stage, 0, weir_handle_write_txn_markers,
+                                    &weir_wire_write_txn_markers_request_type,
+                                    &weir_wire_write_txn_markers_response_type, 1, &markers);
+    stage_wait(call);
+    ck_assert_int_eq(call->outcome, CLOSED);
+    struct weir_wire_describe_producers_request_topic_request described = {weir_text("a"), many,
+                                                                           10001};
+    struct weir_wire_describe_producers_request producers = {&described, 1};
+    call = stage_begin(&stage, 0, weir_handle_describe_producers,
+                       &weir_wire_describe_producers_request_type,
+                       &weir_wire_describe_producers_response_type, 0, &producers);
+    stage_wait(call);
+    ck_assert_int_eq(call->outcome, CLOSED);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("transactions");
@@ -344,6 +370,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_answer_with_aborts_may_find_no_memory);
     tcase_add_test(tests, the_latest_offset_is_as_the_reader_reads);
     tcase_add_test(tests, producers_are_described);
+    tcase_add_test(tests, too_many_places_end_the_connection);
     suite_add_tcase(suite, tests);
 }
 
