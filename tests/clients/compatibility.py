@@ -4,8 +4,8 @@ table of docs/compatibility.md: client, version, feature, how it went, and at wh
 
 usage: compatibility.py --weir PROGRAM --build DIR [--rows FILE --write FILE] [--commit NAME] [--broker ADDRESS]
                         [--only TEXT] [NAME ...]
-NAME: debian, java, java-2.8, go, js, python. --broker: a broker that is there already, for the rows of groups and
-transactions alone; nothing is written then.
+NAME: debian, java, java-2.8, go, js, kafka-python-tests, python. --broker: a broker that is there already, for the rows of
+groups and transactions alone; nothing is written then.
 --only: rows whose client or feature has this text.
 --rows: the file of results (table.py), in which each row that is run takes the place of the one before; --write: the
 document whose table is made of it. Both are written after each row: a run that is broken off has not been for nothing.
@@ -33,6 +33,7 @@ GROUP_SETTINGS = {
     "group.initial.rebalance.delay.ms": 0, "group.consumer.session.timeout.ms": 6000,
     "group.consumer.heartbeat.interval.ms": 500,
 }
+OWN_SETTINGS = {"kafka-python-tests": {"num.partitions": 4, "group.min.session.timeout.ms": 1000}}
 EAGER, COOPERATIVE = "group, classic, eager", "group, classic, cooperative"
 STATIC, NEXT = "group, classic, static members", "group, consumer protocol"
 NEXT_STATIC = "group, consumer protocol, static members"
@@ -195,11 +196,16 @@ def js(build):
     ]
 
 
-def python(build):
-    python3 = f"{build}/python/bin/python3"
+def venv(build, name, *words):
+    python3 = f"{build}/{name}/bin/python3"
     if not os.path.exists(python3):
-        call([sys.executable, "-m", "venv", f"{build}/python"])
-    call([python3, "-m", "pip", "install", "--quiet", "-r", f"{HERE}/groups/requirements.txt"])
+        call([sys.executable, "-m", "venv", f"{build}/{name}"])
+    call([python3, "-m", "pip", "install", "--quiet", *words])
+    return python3
+
+
+def python(build):
+    python3 = venv(build, "python", "-r", f"{HERE}/groups/requirements.txt")
     rdkafka = call([python3, "-c", "import confluent_kafka as c; print(c.libversion()[0])"])
 
     def version(package):
@@ -222,12 +228,28 @@ def python(build):
     ]
 
 
+def kafka_python_tests(build):
+    """Its source package has them; Apache Kafka runs beside us."""
+    version = text_of("groups/requirements.txt", "kafka-python==(.*)")
+    python3 = venv(build, "kafka-python-tests", f"kafka-python=={version}", "-r",
+                   f"{HERE}/kafka_python_tests/requirements.txt")
+    source = f"{build}/kafka-python-tests/kafka_python-{version}"
+    if not os.path.exists(source):
+        call([python3, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "-d",
+              f"{build}/kafka-python-tests", f"kafka-python=={version}"])
+        call(["tar", "-xzf", f"{source}.tar.gz", "-C", f"{build}/kafka-python-tests"])
+    return [Row("kafka-python", version, "its own integration tests, as Apache Kafka",
+                [PYTHON, f"{HERE}/kafka_python_tests/compare.py", "--broker", "{broker}", "--python", python3, "--source",
+                 source, "--jars", java_libs(build, "java", "pom.xml")])]
+
+
 STACKS = {  # name: its installer, its registry, and what is said when nothing of it can be
     "debian": (debian, "http://deb.debian.org/", "kcat and Python clients of Debian"),
     "java": (java, "https://repo.maven.apache.org/maven2/", "Java"),
     "java-2.8": (java_2_8, "https://repo.maven.apache.org/maven2/", "Java 2.8"),
     "go": (go, "https://proxy.golang.org/", "franz-go, sarama, kafka-go"),
     "js": (js, "https://registry.npmjs.org/", "kafkajs, @platformatic/kafka"),
+    "kafka-python-tests": (kafka_python_tests, "https://pypi.org/simple/pip/", "kafka-python's own tests"),
     "python": (python, "https://pypi.org/simple/pip/", "confluent-kafka, kafka-python, aiokafka"),
 }
 
@@ -247,10 +269,11 @@ def answers(url):
 class Server:
     """One per stack, so that what one leaves behind is not another's."""
 
-    def __init__(self, weir, work):
+    def __init__(self, weir, work, settings=()):
         self.data = work + "/data"
         self.log = open(work + "/server.log", "w+", encoding="utf-8")
-        settings = [word for key, value in GROUP_SETTINGS.items() for word in ("--set", f"{key}={value}")]
+        settings = dict(GROUP_SETTINGS, **dict(settings))
+        settings = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         self.process = subprocess.Popen([weir, "server", "--data", self.data, "--listen", "127.0.0.1:0", *settings],
                                         stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.broker = None
@@ -269,8 +292,8 @@ class Server:
         return self.process.wait()
 
 
-def start_server(options, work):
-    server = Server(options.weir, work)
+def start_server(options, work, name):
+    server = Server(options.weir, work, OWN_SETTINGS.get(name, {}))
     if server.broker is None:
         sys.exit(f"the server did not start: {server.said()}")
     return server
@@ -297,6 +320,7 @@ def run_row(row, places):
         return
     if done.returncode == 0 and "Checks: " in done.stdout:
         row.outcome = "passed"
+        print("".join(line + "\n" for line in done.stdout.splitlines() if line.startswith("# ")), end="")
     else:
         row.outcome = f"failed: {reason_of(done.stdout)[:200]}"
         print(done.stdout[-6000:])
@@ -334,7 +358,7 @@ def run_rows(name, rows, options, results):
             for number, row in enumerate(rows):
                 if server is None and not options.broker:
                     os.mkdir(f"{work}/{number}")
-                    server = start_server(options, f"{work}/{number}")
+                    server = start_server(options, f"{work}/{number}", name)
                 run_row(row, {"broker": options.broker or server.broker, "weir": options.weir,
                               "data": server and server.data})
                 ended = server.process.poll() if server else None
