@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "broker/engine/delayed_produce.h"
 #include "broker/engine/fetch.h"
+#include "broker/engine/partition_chores.h"
 #include "broker/engine/produce.h"
 #include "broker/engine/route.h"
 #include "broker/engine/transaction_hold.h"
@@ -16,6 +17,7 @@
  * takes back has decided nothing. One that is there already waits for the disk as well.
  */
 
+/* WEIR_END: a new segment comes first, and a worker begins it. */
 static int append_marker(struct weir_partition *partition,
                          const struct weir_write_marker_request *request,
                          const struct weir_transaction_marker *marker,
@@ -28,14 +30,16 @@ static int append_marker(struct weir_partition *partition,
     struct weir_append append = {
         .batches = batch,
         .now = {marker->timestamp_ms},
+        .leaves_roll = weir_partition_may_roll(partition),
         .is_transaction_version_2 = request->is_version_2,
     };
+    partition->waits_for_roll = false; /* it was for this one, whatever comes of it */
     int rc = weir_partition_append(partition, &append, 1, result_out, error);
     weir_shared_unref(batch);
     return rc;
 }
 
-/* 0: it is in the log, durable or not. */
+/* 0: it is in the log, durable or not. WEIR_END as above. */
 static int write_marker(struct weir_partition *partition, struct weir_write_marker_request *request)
 {
     struct weir_error *error = &request->request.error;
@@ -55,7 +59,7 @@ static int write_marker(struct weir_partition *partition, struct weir_write_mark
         return 0;
     }
     if (rc == 0) rc = append_marker(partition, request, &marker, &result, error);
-    if (rc < 0) return rc;
+    if (rc != 0) return rc;
     request->offset = result.base_offset;
     request->last_offset = result.last_offset;
     if (open.first_offset >= 0) request->first_offset = open.first_offset;
@@ -67,6 +71,10 @@ static void write_marker_stage(struct weir_partition *partition, struct weir_req
     struct weir_write_marker_request *marker = (struct weir_write_marker_request *)request;
     weir_partition_refresh(partition);
     int rc = write_marker(partition, marker);
+    if (rc == WEIR_END) {
+        weir_partition_roll_before(partition, request);
+        return;
+    }
     if (rc < 0) {
         weir_request_reply(request, rc);
         return;

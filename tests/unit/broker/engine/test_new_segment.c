@@ -108,6 +108,33 @@ START_TEST(a_worker_begins_it)
 }
 END_TEST
 
+/* For a marker as for records: it waits in line, and is written once. */
+START_TEST(a_worker_begins_it_for_a_marker)
+{
+    struct engine engine;
+    begin(&engine, "group");
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 1);
+    struct weir_write_marker_request marker = {
+        .to = {weir_text("clicks"), 0}, .producer_id = 7, .is_commit = true};
+    ck_ok(weir_broker_wait_begin(engine.broker, &marker.request, NULL), NULL);
+    weir_broker_write_marker(engine.broker, &marker);
+    bool was_working = false;
+    while (!atomic_load(&marker.request.is_done)) {
+        ck_assert(weir_sim_step(engine.sim));
+        was_working |= is_working(&engine);
+    }
+    ck_ok(weir_broker_wait(engine.broker, &marker.request, NULL), &marker.request.error);
+    ck_assert(was_working);
+    ck_assert_int_eq(marker.offset, 2);
+    struct weir_partition_state_request seen = engine_describe_partition(&engine, "clicks", 0);
+    ck_assert_int_eq(seen.state.end_offset, 3);
+    ck_assert_int_eq(seen.state.segment_count, 2);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "d", WEIR_ACKS_ALL), 3);
+    end(&engine);
+}
+END_TEST
+
 /* Nothing is acknowledged late, or twice, or out of order, because a segment ends in between. */
 START_TEST(many_wait_for_it)
 {
@@ -267,6 +294,7 @@ static void add(Suite *suite)
 {
     TCase *tests = tcase_create("new segment");
     tcase_add_loop_test(tests, a_worker_begins_it, 0, 2);
+    tcase_add_test(tests, a_worker_begins_it_for_a_marker);
     tcase_add_test(tests, many_wait_for_it);
     tcase_add_test(tests, a_flush_holds_it_back);
     tcase_add_test(tests, a_full_disk_keeps_it_from_beginning);
