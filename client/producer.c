@@ -446,11 +446,15 @@ static int send_checked(struct weir_producer *producer, struct weir_producer_top
     return rc;
 }
 
-/* Compaction drops what has no key, since nothing could replace it. */
-static int check_key(const struct weir_producer_topic *topic, const struct weir_record *record,
-                     struct weir_error *error)
+/* Compaction drops what has no key, since nothing could replace it. Before a record is refused the log is asked once more:
+ * the topic may have been altered since. */
+static int check_key(struct weir_producer *producer, struct weir_producer_topic *topic,
+                     const struct weir_record *record, struct weir_error *error)
 {
     if (!topic->is_compacted || !weir_slice_is_null(record->key)) return 0;
+    int rc = refresh_topic(producer, topic, error);
+    if (rc < 0) return rc;
+    if (!topic->is_compacted) return 0;
     return weir_error_set(error, WEIR_INVALID_RECORD,
                           "a record without a key: topic '%s' is compacted, which needs one in "
                           "every record",
@@ -469,7 +473,7 @@ static int send_record(struct weir_producer *producer, const char *topic, int32_
     if (partition < -1) {
         return weir_partition_check(topic, partition, found->partition_count, error);
     }
-    rc = check_key(found, record, error);
+    rc = check_key(producer, found, record, error);
     if (rc < 0) return rc;
     rc = send_checked(producer, found, partition, record, record_context, error);
     if (rc == 0 && producer->options.linger_ms > 0 &&

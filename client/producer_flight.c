@@ -161,6 +161,14 @@ void weir_producer_pump_all(struct weir_producer *producer)
 
 /* ---- back ------------------------------------------------------------------------------------ */
 
+/* Each batch that was appended tells whether the topic is compacted now: somebody may have altered it. */
+static void note_topic(struct weir_producer_batch *batch)
+{
+    const struct weir_produce_request *produce = &batch->produce;
+    bool is_appended = produce->request.rc == 0 && produce->request.error.code == 0;
+    if (is_appended) batch->partition->topic->is_compacted = produce->keys_required;
+}
+
 void weir_producer_take_answers(struct weir_producer *producer)
 {
     if (atomic_load_explicit(&producer->answered.head, memory_order_relaxed) == NULL) return;
@@ -170,6 +178,7 @@ void weir_producer_take_answers(struct weir_producer *producer)
         struct weir_message *next = message->next;
         struct weir_producer_batch *batch = (struct weir_producer_batch *)message;
         struct weir_producer_partition *partition = batch->partition;
+        note_topic(batch);
         step(producer, &partition->queue,
              (struct weir_producer_event){.type = WEIR_PRODUCER_ANSWERED,
                                           .now = now,

@@ -54,7 +54,7 @@ struct weir_producer_topic {
     char *name;
     int32_t partition_count;
     int64_t max_message_bytes;
-    bool is_compacted; /* as far as is known: so each record needs a key */
+    bool is_compacted; /* as the last batch was told: so each record needs a key */
     bool is_stale;     /* the log answered that it is not what we think: look it up again */
     struct weir_partitioner partitioner;
     struct weir_producer_partition **partitions; /* each made when first written to */

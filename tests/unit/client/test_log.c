@@ -321,6 +321,38 @@ START_TEST(a_compacted_topic_needs_keys)
 }
 END_TEST
 
+static void set_policy(const char *policy)
+{
+    struct weir_config config = {"cleanup.policy", policy};
+    ck_ok(weir_topic_configure(stage.log, "prices", &config, 1, &error), &error);
+}
+
+/* A producer that goes on hears of it when somebody alters the topic: with the next batch that is stored, or when it
+ * asks once more before it refuses a record. */
+START_TEST(a_producer_hears_that_its_topic_is_compacted)
+{
+    stage_open(&stage, _i, 10);
+    ck_ok(weir_topic_create(stage.log, "prices", 1, NULL, 0, &error), &error);
+    struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
+    struct weir_producer *producer = weir_producer_new(stage.log, &options, &error);
+    ck_assert_ptr_nonnull(producer);
+    struct weir_record keyless = {.value = weir_text("3"), .timestamp_ms = -1};
+    struct weir_record keyed = {
+        .key = weir_text("tea"), .value = weir_text("3"), .timestamp_ms = -1};
+    ck_ok(weir_producer_send(producer, "prices", 0, &keyless, NULL, &error), &error);
+    ck_ok(weir_producer_flush(producer, &error), &error);
+    set_policy("compact");
+    ck_ok(weir_producer_send(producer, "prices", 0, &keyed, NULL, &error), &error);
+    ck_ok(weir_producer_flush(producer, &error), &error);
+    ck_code(weir_producer_send(producer, "prices", 0, &keyless, NULL, &error), WEIR_INVALID_RECORD);
+    set_policy("delete");
+    ck_ok(weir_producer_send(producer, "prices", 0, &keyless, NULL, &error), &error);
+    ck_ok(weir_producer_flush(producer, &error), &error);
+    ck_ok(weir_producer_close(producer, &error), &error);
+    stage_close(&stage);
+}
+END_TEST
+
 /* Names, counts and configs that can't be, each with its reason; nothing is made. */
 START_TEST(bad_topics_are_refused)
 {
@@ -479,6 +511,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(topics, topics_live_through_a_reopen, 0, STAGE_COUNT);
     tcase_add_loop_test(topics, topics_are_listed_in_order, 0, STAGE_COUNT);
     tcase_add_loop_test(topics, a_compacted_topic_needs_keys, 0, STAGE_COUNT);
+    tcase_add_loop_test(topics, a_producer_hears_that_its_topic_is_compacted, 0, STAGE_COUNT);
     tcase_add_loop_test(topics, bad_topics_are_refused, 0, STAGE_COUNT);
     tcase_add_loop_test(topics, offsets_are_found_by_time, 0, STAGE_COUNT);
     tcase_add_loop_test(topics, waiting_calls_on_an_actor_are_refused, 0, STAGE_COUNT);
