@@ -79,6 +79,11 @@ int weir_cleaner_transactions_note(struct weir_cleaner_transactions *transaction
     return transactions->aborted.failed ? WEIR_NO_MEMORY : 0;
 }
 
+bool weir_cleaner_transactions_has_open(const struct weir_cleaner_transactions *transactions)
+{
+    return weir_map_count(&transactions->open) > 0;
+}
+
 static int compare(const void *a, const void *b)
 {
     const struct weir_cleaner_aborted *one = a;

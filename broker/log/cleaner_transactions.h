@@ -37,6 +37,8 @@ void weir_cleaner_transactions_close(struct weir_cleaner_transactions *transacti
 /** The next transactional batch of the log, or a marker with its type. WEIR_NO_MEMORY. */
 int weir_cleaner_transactions_note(struct weir_cleaner_transactions *transactions,
                                    const struct weir_batch_header *header, int control_type);
+/** Has any of what was noted no end yet? */
+bool weir_cleaner_transactions_has_open(const struct weir_cleaner_transactions *transactions);
 /** All was noted. Where the first transaction begins that has no end; INT64_MAX: all have one. */
 int64_t weir_cleaner_transactions_seal(struct weir_cleaner_transactions *transactions);
 /** Is the data of `header` known to be aborted? Sealed. */

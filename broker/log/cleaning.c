@@ -87,7 +87,7 @@ static int capture_segments(const struct weir_partition_log *log,
 {
     size_t count = log->segment_count;
     cleaning->path = weir_alloc_text(log->budget, log->path, strlen(log->path));
-    cleaning->segments = weir_alloc(log->budget, count * sizeof *cleaning->segments);
+    cleaning->segments = weir_alloc(log->budget, (count + 1) * sizeof *cleaning->segments);
     cleaning->identities = weir_alloc(log->budget, count * sizeof *cleaning->identities);
     if (cleaning->path == NULL || cleaning->segments == NULL || cleaning->identities == NULL) {
         return WEIR_NO_MEMORY;
@@ -96,6 +96,7 @@ static int capture_segments(const struct weir_partition_log *log,
         cleaning->segments[i] = log->segments[i]->facts;
         cleaning->identities[i] = weir_segment_ref(log->segments[i]);
     }
+    cleaning->segments[count] = weir_segment_facts_at(log->end_offset);
     cleaning->segment_count = count;
     return 0;
 }
@@ -126,6 +127,8 @@ static void init(struct weir_partition_log *log, const struct weir_cleaning_opti
         .table_bytes_max = options->table_bytes_max,
         .keeps_tombstones = options->keeps_tombstones,
         .truncations = log->truncations,
+        .decided_offset = options->bound_offset < log->durable_offset ? options->bound_offset
+                                                                      : log->durable_offset,
     };
     weir_buffer_init(&cleaning->producers, log->budget, 0);
     weir_buffer_init(&cleaning->pending, log->budget, 0);
@@ -219,6 +222,7 @@ static int look_at(struct weir_log_cleaning *cleaning, const struct weir_batch_h
 {
     int type = -1;
     if (!weir_batch_is_transactional(header)) return 0;
+    if (weir_batch_last_offset(header) >= cleaning->decided_offset) return 0;
     if (weir_batch_is_control(header) && header->record_count > 0) {
         type = read_control_type(cleaning, header, position);
         if (type < 0) return type;
@@ -457,10 +461,19 @@ static int end_group(struct weir_log_cleaning *cleaning)
 
 /* ---- run: the way through -------------------------------------------------------------------- */
 
-/* One past the last segment of the phase. */
+static bool is_at_active(const struct weir_log_cleaning *cleaning)
+{
+    return cleaning->at == cleaning->segment_count - 1;
+}
+
+/* One past the last segment of the phase. A transaction of what is sealed may have ended in the active segment. */
 static size_t phase_end(const struct weir_log_cleaning *cleaning)
 {
-    if (cleaning->phase == WEIR_CLEANING_LOOK) return cleaning->segment_count - 1;
+    if (cleaning->phase == WEIR_CLEANING_LOOK) {
+        bool ends_here =
+            is_at_active(cleaning) && !weir_cleaner_transactions_has_open(&cleaning->transactions);
+        return ends_here ? cleaning->segment_count - 1 : cleaning->segment_count;
+    }
     if (cleaning->phase == WEIR_CLEANING_KEYS) return cleaning->plan.end;
     return cleaning->group_end;
 }
@@ -495,16 +508,27 @@ static int take_batch(struct weir_log_cleaning *cleaning, const struct weir_batc
     return write_left(cleaning, batch);
 }
 
+/* The active segment is written to and cut meanwhile: what cannot be read of it decides nothing, and is others' to find. */
+static int leave_active(struct weir_log_cleaning *cleaning)
+{
+    close_input(cleaning);
+    cleaning->error = (struct weir_error){0};
+    cleaning->at++;
+    return 0;
+}
+
 static int next_batch(struct weir_log_cleaning *cleaning, int64_t *bytes_left)
 {
     struct weir_batch_header header;
     int64_t position;
+    bool is_active = cleaning->phase == WEIR_CLEANING_LOOK && is_at_active(cleaning);
     int rc = weir_segment_scan_next(&cleaning->scan, &header, &position, &cleaning->error);
     if (rc == WEIR_END) {
         close_input(cleaning);
         cleaning->at++;
         return 0;
     }
+    if (rc < 0 && is_active) return leave_active(cleaning);
     if (rc == WEIR_CORRUPT || rc == WEIR_IO) {
         cleaning->damaged_offset = cleaning->scan.expected_offset;
     }
@@ -514,6 +538,7 @@ static int next_batch(struct weir_log_cleaning *cleaning, int64_t *bytes_left)
     *bytes_left -= size;
     cleaning->counts.bytes_read += size;
     rc = take_batch(cleaning, &header, position);
+    if (rc < 0 && is_active) return leave_active(cleaning);
     if (rc == WEIR_CORRUPT) cleaning->damaged_offset = header.base_offset;
     return rc;
 }

@@ -17,7 +17,8 @@
  *                      │   └────┘                  │                      v
  *                      └───────────────────────────┘                    close
  *
- * A pass looks at the headers of all that is sealed (cleaner_transactions.h), reads the keys of the dirty segments into
+ * A pass looks at the headers of all that is sealed (cleaner_transactions.h), and, where a transaction has not ended there,
+ * at those of the active segment, as far as they are durable; reads the keys of the dirty segments into
  * a table of bounded size (cleaner_map.h), and then writes one group of segments after the other anew, from the log's
  * begin on: into `.cleaned` files, which become `.swap` when they are whole and durable. `end` puts such a group in its
  * place (log_swap.c); between two of them the log is whole, and the old one to whoever reads it.
@@ -79,12 +80,14 @@ struct weir_log_cleaning {
     struct weir_topic_config config;
     struct weir_wall now;
     int64_t index_interval_bytes;
-    struct weir_segment_facts *segments; /* all of them; the last is the active one's */
-    void **identities;                   /* of the same, held by reference */
+    struct weir_segment_facts
+        *segments;     /* all of them, the last the active one's, and the log's end */
+    void **identities; /* of the same, held by reference */
     size_t segment_count;
     size_t table_bytes_max;
     bool keeps_tombstones;
     uint64_t truncations;
+    int64_t decided_offset; /* markers below it stay: they are durable, and are never cut */
     struct weir_cleaner_plan plan;
     struct weir_buffer producers; /* struct weir_cleaner_producer */
     struct weir_siphash_key key;

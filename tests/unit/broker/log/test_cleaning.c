@@ -204,8 +204,8 @@ START_TEST(aborted_data_goes_and_its_marker_later)
 }
 END_TEST
 
-/* An open transaction, and all behind it, is left alone; also where its marker is in the active segment, which may be
- * lost with the power. */
+/* An open transaction, and all behind it, is left alone; also where its marker may be lost with the power. Once that is
+ * durable it decides, in the active segment as well. */
 START_TEST(nothing_passes_an_open_transaction)
 {
     append_one(1, false); /* 0 */
@@ -221,14 +221,37 @@ START_TEST(nothing_passes_an_open_transaction)
     ck_assert(!keyed_has(log_, 0));
     ck_assert(keyed_has(log_, 1) && keyed_has(log_, 2) && keyed_has(log_, 3));
     ck_ok(keyed_mark(log_, 5, true), NULL);
-    ck_ok(test_log_sync(&log_->test), &log_->test.error);
     (void)clean();
     ck_assert(keyed_has(log_, 1) && keyed_has(log_, 3));
-    seal();
-    append_one(7, false);
+    ck_ok(test_log_sync(&log_->test), &log_->test.error);
     (void)clean();
     ck_assert(!keyed_has(log_, 1) && !keyed_has(log_, 3));
     keyed_expect_same(log_);
+    reopen();
+}
+END_TEST
+
+/* The active segment says what was aborted, too, and an owner's bound holds for what its markers say: one above it may be
+ * cut, and its transaction be open again. */
+START_TEST(a_marker_in_the_active_segment_decides)
+{
+    append_one(1, false);  /* 0 */
+    append_of(5, true, 1); /* 1 */
+    append_of(6, true, 2); /* 2 */
+    append_one(3, false);
+    append_one(3, false); /* 4 */
+    seal();
+    ck_ok(keyed_mark(log_, 5, false), NULL); /* 5 */
+    ck_ok(keyed_mark(log_, 6, true), NULL);  /* 6 */
+    append_of(5, true, 4);                   /* 7: the next one of the producer, open */
+    ck_ok(test_log_sync(&log_->test), &log_->test.error);
+    ck_ok(keyed_clean(log_, &(struct keyed_pass){.bound_offset = 6}, NULL), &log_->test.error);
+    ck_assert(keyed_has(log_, 3));
+    (void)clean();
+    ck_assert(keyed_has(log_, 0) && keyed_has(log_, 2) && keyed_has(log_, 4));
+    ck_assert(!keyed_has(log_, 1) && !keyed_has(log_, 3));
+    keyed_expect_same(log_);
+    reopen();
 }
 END_TEST
 
@@ -616,6 +639,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, tombstones_can_stay_for_ever);
     tcase_add_test(tests, aborted_data_goes_and_its_marker_later);
     tcase_add_test(tests, nothing_passes_an_open_transaction);
+    tcase_add_test(tests, a_marker_in_the_active_segment_decides);
     tcase_add_test(tests, nothing_passes_the_bound);
     tcase_add_test(tests, lag_and_ratio_decide);
     tcase_add_test(tests, a_small_table_takes_several_passes);
