@@ -155,7 +155,8 @@ void bench_subject_row(struct bench_subject *subject, const struct bench_row *ro
     if (subject->shown_count > subject->figure_count || strcmp(beside->name, row->name) != 0) {
         bench_fail("rows in another order", WEIR_IO, NULL);
     }
-    (void)snprintf(remark, sizeof remark, "Kafka %.4g: %.3g of it", beside->value,
-                   row->value / beside->value);
+    (void)snprintf(remark, sizeof remark,
+                   beside->value < 1000 ? "Kafka %.3g: %.3g of it" : "Kafka %.0f: %.3g of it",
+                   beside->value, row->value / beside->value);
     bench_row_with(row, -1, remark);
 }
