@@ -152,6 +152,19 @@ static int put_members(const struct upgrade *upgrade)
     return 0;
 }
 
+/* What a member says it has is its word alone: of partitions that there are. */
+static void keep_existing(const struct upgrade *upgrade, struct weir_partition_set *set)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct weir_topic_image *topic =
+            weir_metadata_topic_by_id(upgrade->event->topics, set->items[i].topic_id);
+        bool is_there = topic != NULL && set->items[i].partition < topic->partition_count;
+        if (is_there) set->items[kept++] = set->items[i];
+    }
+    set->count = kept;
+}
+
 static int add_owned(const struct upgrade *upgrade, const struct weir_classic_member *from)
 {
     struct weir_consumer_subscription subscription;
@@ -161,6 +174,7 @@ static int add_owned(const struct upgrade *upgrade, const struct weir_classic_me
     int rc = weir_consumer_subscription_decode(chosen(upgrade, from)->metadata,
                                                upgrade->event->topics, arena, &subscription);
     if (rc < 0) return rc;
+    keep_existing(upgrade, &subscription.owned);
     keep_free(upgrade, &subscription.owned);
     if (subscription.owned.count == 0) return 0;
     size_t count = member->assigned.count;

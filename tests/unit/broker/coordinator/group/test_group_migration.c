@@ -247,6 +247,23 @@ START_TEST(what_members_keep_through_a_rebalance_is_theirs)
 }
 END_TEST
 
+/* What a member says it has and there is not is nobody's. */
+START_TEST(partitions_that_there_are_not_are_not_kept)
+{
+    size_t at = 0;
+    struct weir_classic_member *member = weir_classic_next(&classic, &at);
+    struct weir_slice before = member->protocols[0].metadata;
+    ck_assert_int_eq(weir_classic_assign(&classic, member, weir_null()), 0);
+    member->protocols[0].metadata = subscription("orders", 8); /* it has four */
+    ck_ok(upgrade(), &error);
+    member->protocols[0].metadata = before;
+    const struct weir_consumer_member *m1 =
+        weir_consumer_group_member(&stage.group, weir_text("m1"));
+    ck_assert_uint_eq(m1->assigned.count, 2); /* the other two are assigned */
+    weir_consumer_group_check(&stage.group);
+}
+END_TEST
+
 /* A classic member is told to join, says what it has, gives up what it is not given, and joins again for the rest.
  * Returns how many partitions it has then. */
 static int follow(const char *member)
@@ -597,6 +614,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, classic_members_are_refused_as_in_a_classic_group);
     tcase_add_test(tests, a_static_member_changes_its_protocol);
     tcase_add_test(tests, what_members_keep_through_a_rebalance_is_theirs);
+    tcase_add_test(tests, partitions_that_there_are_not_are_not_kept);
     tcase_add_test(tests, a_classic_member_waits_for_the_next_target);
     tcase_add_test(tests, classic_members_leave);
     tcase_add_test(tests, a_group_of_classic_members_becomes_classic_again);
