@@ -15,7 +15,7 @@
 #include "wire/generated/offset_fetch_request.h"
 #include "wire/generated/offset_fetch_response.h"
 
-enum { LANES = 64, COMMIT_VERSION = 7, FETCH_VERSION = 5, SYNCS = 500 };
+enum { ROUNDS = 10, LANES = 64, COMMIT_VERSION = 7, FETCH_VERSION = 5, SYNCS = 500 };
 
 static const char topic[] = "committed";
 
@@ -89,19 +89,23 @@ static int64_t ask_committed(struct bench_client *client, const char *group)
 /* ---- commits a second ------------------------------------------------------------------------------ */
 
 struct commits {
+    struct bench_subject *subject;
     struct bench_client lanes[LANES];
     char groups[LANES][32];
     int64_t next[LANES]; /* that is committed next */
     double sent[LANES];
     double *latencies;
+    /* of the rounds with as many lanes so far */
+    int64_t done;
+    double seconds, cpu;
 };
 
-/* `lanes` groups commit, each again as soon as it is answered. Seconds. */
-static double commit_all(struct commits *commits, int lanes, int64_t count)
+/* `lanes` groups commit, each again as soon as it is answered. */
+static void commit_all(struct commits *commits, int lanes, int64_t count)
 {
     struct pollfd polls[LANES];
     int64_t sent = 0, done = 0;
-    double from = bench_wall();
+    double cpu = bench_server_cpu(&commits->subject->server), from = bench_wall();
     for (int i = 0; i < lanes; i++) {
         polls[i] = (struct pollfd){.fd = commits->lanes[i].socket, .events = POLLIN};
         commits->sent[i] = bench_wall();
@@ -113,47 +117,41 @@ static double commit_all(struct commits *commits, int lanes, int64_t count)
         for (int i = 0; i < lanes; i++) {
             if (polls[i].revents == 0) continue;
             receive_commit(&commits->lanes[i]);
-            commits->latencies[done++] = bench_wall() - commits->sent[i];
+            commits->latencies[commits->done + done++] = bench_wall() - commits->sent[i];
             if (sent >= count) continue;
             commits->sent[i] = bench_wall();
             send_commit(&commits->lanes[i], commits->groups[i], ++commits->next[i]);
             sent++;
         }
     }
-    return bench_wall() - from;
+    commits->seconds += bench_wall() - from;
+    commits->cpu += bench_server_cpu(&commits->subject->server) - cpu;
+    commits->done += done;
 }
 
-static void measure_commits(struct bench_subject *subject)
+static void begin_lanes(struct commits *commits)
 {
-    static const int lanes[] = {1, 8, LANES};
-    static double syncs[SYNCS];
+    commits->done = 0;
+    commits->seconds = commits->cpu = 0;
+}
+
+/* What is compiled while it runs is warm first. */
+static struct commits *open_commits(struct bench_subject *subject, int64_t most)
+{
     struct commits *commits = calloc(1, sizeof *commits);
-    int64_t count = bench_scaled(20000) < LANES ? LANES : bench_scaled(20000);
-    commits->latencies = calloc((size_t)count, sizeof(double));
+    commits->subject = subject;
+    /* A round has as many as there are lanes at the least. */
+    commits->latencies = calloc((size_t)most + ROUNDS * LANES, sizeof(double));
     for (int i = 0; i < LANES; i++) {
         bench_client_open(&commits->lanes[i], &subject->server);
         (void)snprintf(commits->groups[i], sizeof commits->groups[i], "commits-%d", i);
     }
-    bench_sync_floor(256, 5000, syncs, SYNCS);
-    double floor_p99 = bench_quantile_us(syncs, SYNCS, 0.99) / 1e3;
-    /* What is compiled while it runs is warm first. */
-    (void)commit_all(commits, LANES, subject->is_kafka ? count : LANES);
-    for (size_t i = 0; i < sizeof lanes / sizeof lanes[0]; i++) {
-        char name[80];
-        int64_t some = lanes[i] == 1 && !bench_is_small() ? count / 10 : count;
-        double cpu = bench_server_cpu(&subject->server);
-        double seconds = commit_all(commits, lanes[i], some);
-        cpu = (bench_server_cpu(&subject->server) - cpu) / (double)some;
-        (void)snprintf(name, sizeof name, "durable commits, %d group%s at once", lanes[i],
-                       lanes[i] == 1 ? "" : "s");
-        bench_subject_row(
-            subject, &(struct bench_row){name, (double)some / seconds, "a second", 0, false, 0});
-        double p99 = bench_quantile_us(commits->latencies, (size_t)some, 0.99) / 1e3;
-        bench_subject_row(subject, &(struct bench_row){"  p99", p99, "ms", 0, true, floor_p99});
-        bench_subject_row(subject, &(struct bench_row){"  CPU", cpu * 1e6, "us each", 0, true, 0});
-    }
-    if (!subject->is_kafka)
-        bench_note("the floor of p99: 256 bytes written and synced, one at a time");
+    commit_all(commits, LANES, subject->is_kafka ? most : LANES);
+    return commits;
+}
+
+static void close_commits(struct commits *commits)
+{
     for (int i = 0; i < LANES; i++) {
         if (ask_committed(&commits->lanes[i], commits->groups[i]) != commits->next[i])
             bench_fail("what is told is not what was committed", WEIR_IO, NULL);
@@ -161,6 +159,48 @@ static void measure_commits(struct bench_subject *subject)
     }
     free(commits->latencies);
     free(commits);
+}
+
+static void show_commits(const struct commits *commits, int lanes, double floor_p99)
+{
+    char name[BENCH_FIGURE_NAME_SIZE];
+    double each = (double)commits->done;
+    (void)snprintf(name, sizeof name, "durable commits, %d group%s at once", lanes,
+                   lanes == 1 ? "" : "s");
+    bench_subject_row(commits->subject,
+                      &(struct bench_row){name, each / commits->seconds, "a second", 0, false, 0});
+    double p99 = bench_quantile_us(commits->latencies, (size_t)commits->done, 0.99) / 1e3;
+    bench_subject_row(commits->subject,
+                      &(struct bench_row){"  p99", p99, "ms", 0, true, floor_p99});
+    bench_subject_row(commits->subject, &(struct bench_row){"  CPU", commits->cpu / each * 1e6,
+                                                            "us each", 0, true, 0});
+}
+
+/* In turns: a disk that others use is not the same a second later. */
+static void measure_commits(struct bench_subject *const *subjects, size_t subject_count)
+{
+    static const int lanes[] = {1, 8, LANES};
+    static double syncs[SYNCS];
+    struct commits *commits[2];
+    int64_t most = bench_scaled(20000) < LANES ? LANES : bench_scaled(20000);
+    for (size_t k = 0; k < subject_count; k++)
+        commits[k] = open_commits(subjects[k], most);
+    bench_sync_floor(256, 5000, syncs, SYNCS);
+    double floor_p99 = bench_quantile_us(syncs, SYNCS, 0.99) / 1e3;
+    for (size_t i = 0; i < sizeof lanes / sizeof lanes[0]; i++) {
+        int64_t some = lanes[i] == 1 && !bench_is_small() ? most / 10 : most;
+        for (size_t k = 0; k < subject_count; k++)
+            begin_lanes(commits[k]);
+        for (int round = 0; round < ROUNDS; round++) {
+            for (size_t k = 0; k < subject_count; k++)
+                commit_all(commits[k], lanes[i], some / ROUNDS);
+        }
+        for (size_t k = 0; k < subject_count; k++)
+            show_commits(commits[k], lanes[i], floor_p99);
+    }
+    bench_note("the floor of p99: 256 bytes written and synced, one at a time");
+    for (size_t k = 0; k < subject_count; k++)
+        close_commits(commits[k]);
 }
 
 /* ---- many groups ----------------------------------------------------------------------------------- */
@@ -225,12 +265,10 @@ static double first_answer(const struct bench_server *server)
     return bench_wall() - from;
 }
 
-static void measure(struct bench_subject *subject)
+static void measure_groups(struct bench_subject *subject)
 {
     int64_t groups = bench_scaled(10000);
     double empty = subject->server.start_seconds;
-    bench_subject_topic(subject, topic, 1);
-    measure_commits(subject);
     double memory = bench_subject_memory(subject);
     make_groups(&subject->server, groups);
     memory = (bench_subject_memory(subject) - memory) / (double)groups;
@@ -247,25 +285,32 @@ static void measure(struct bench_subject *subject)
     check_groups(&subject->server, groups);
 }
 
+static void measure(struct bench_subject *const *subjects, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        bench_subject_topic(subjects[k], topic, 1);
+    measure_commits(subjects, count);
+    for (size_t k = 0; k < count; k++)
+        measure_groups(subjects[k]);
+}
+
 void bench_group_offsets(void)
 {
     struct bench_subject subject = {0};
     bench_pin(1);
     bench_subject_start(&subject, NULL);
-    measure(&subject);
+    measure((struct bench_subject *[]){&subject}, 1);
     bench_note("the floor of a start: the same server on an empty directory");
     bench_subject_stop(&subject);
 }
 
 void bench_peers_group_offsets(void)
 {
-    struct bench_subject subject;
+    static struct bench_subject kafka, ours;
     bench_pin(1);
-    bench_subject_kafka(&subject);
-    measure(&subject);
-    bench_subject_start(&subject, NULL);
-    measure(&subject);
-    bench_note("an acknowledged commit of ours is on the disk, of Kafka's with these settings too "
-               "(log.flush.interval.messages=1)");
-    bench_subject_stop(&subject);
+    bench_subject_kafka(&kafka);
+    bench_subject_start(&ours, NULL);
+    ours.beside = &kafka;
+    measure((struct bench_subject *[]){&kafka, &ours}, 2);
+    bench_subject_stop(&ours);
 }

@@ -491,19 +491,25 @@ static void run_modern(struct bench_subject *subject, struct bench_client *clien
     free(modern.members);
 }
 
-static void measure(struct bench_subject *subject)
+/* Each size of a group at one after the other. */
+static void measure(struct bench_subject *const *subjects, size_t count)
 {
     static const int counts[] = {1, 100, MEMBERS_MAX};
-    struct bench_client client;
-    bench_subject_topic(subject, topic, PARTITIONS);
-    bench_client_open(&client, &subject->server);
+    struct bench_client clients[2];
+    for (size_t k = 0; k < count; k++) {
+        bench_subject_topic(subjects[k], topic, PARTITIONS);
+        bench_client_open(&clients[k], &subjects[k]->server);
+    }
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         if (bench_is_small() && counts[i] > 100) continue;
-        run_modern(subject, &client,
-                   counts[i]); /* first: what it takes is not what others have left */
-        run_classic(subject, counts[i]);
+        /* The consumer protocol first: what it takes is not what others have left. */
+        for (size_t k = 0; k < count; k++)
+            run_modern(subjects[k], &clients[k], counts[i]);
+        for (size_t k = 0; k < count; k++)
+            run_classic(subjects[k], counts[i]);
     }
-    bench_client_close(&client);
+    for (size_t k = 0; k < count; k++)
+        bench_client_close(&clients[k]);
 }
 
 static void note_trip(void)
@@ -520,7 +526,7 @@ void bench_groups(void)
     bench_pin(1);
     bench_subject_start(&subject, arguments);
     note_trip();
-    measure(&subject);
+    measure((struct bench_subject *[]){&subject}, 1);
     bench_note("classic groups wait for group.initial.rebalance.delay.ms when they begin");
     bench_subject_stop(&subject);
 }
@@ -530,12 +536,12 @@ void bench_peers_groups(void)
 {
     static const char *const arguments[] = {"--set", "group.consumer.assignment.interval.ms=0",
                                             "--set", "group.initial.rebalance.delay.ms=0", NULL};
-    struct bench_subject subject;
+    static struct bench_subject kafka, ours;
     bench_pin(1);
-    bench_subject_kafka(&subject);
-    measure(&subject);
-    bench_subject_start(&subject, arguments);
+    bench_subject_kafka(&kafka);
+    bench_subject_start(&ours, arguments);
+    ours.beside = &kafka;
     note_trip();
-    measure(&subject);
-    bench_subject_stop(&subject);
+    measure((struct bench_subject *[]){&kafka, &ours}, 2);
+    bench_subject_stop(&ours);
 }

@@ -79,8 +79,6 @@ void bench_subject_start(struct bench_subject *subject, const char *const *argum
 {
     (void)snprintf(subject->data, sizeof subject->data, "%s/data", bench_directory());
     subject->arguments = arguments;
-    subject->is_kafka = false;
-    subject->shown_count = 0;
     bench_server_start(&subject->server, subject->data, arguments);
 }
 
@@ -147,12 +145,13 @@ void bench_subject_row(struct bench_subject *subject, const struct bench_row *ro
         figure->value = row->value;
         return;
     }
-    if (subject->figure_count == 0) {
+    if (subject->beside == NULL) {
         bench_row(row);
         return;
     }
-    const struct bench_figure *beside = &subject->figures[subject->shown_count++];
-    if (subject->shown_count > subject->figure_count || strcmp(beside->name, row->name) != 0) {
+    const struct bench_figure *beside = &subject->beside->figures[subject->shown_count++];
+    if (subject->shown_count > subject->beside->figure_count ||
+        strcmp(beside->name, row->name) != 0) {
         bench_fail("rows in another order", WEIR_IO, NULL);
     }
     (void)snprintf(remark, sizeof remark,

@@ -5,7 +5,8 @@
 
 /**
  * The server that a benchmark of groups asks: ours, or an Apache Kafka (peers/peers.sh starts it). Both are asked the
- * same by the same client. Kafka is asked first; what it comes to is kept, and stands beside our rows as a remark.
+ * same by the same client, in turns, for the machine is not the same a minute later. What Kafka comes to is kept, and
+ * stands beside our row as a remark.
  */
 enum { BENCH_FIGURES_MAX = 64, BENCH_FIGURE_NAME_SIZE = 80 };
 
@@ -21,7 +22,9 @@ struct bench_subject {
     const char *const *arguments;
     struct bench_figure figures[BENCH_FIGURES_MAX]; /* Kafka's */
     size_t figure_count;
-    size_t shown_count; /* of our rows, for names that come more than once */
+    const struct bench_subject
+        *beside;        /* of ours: the Kafka that is asked the same just before; NULL: none */
+    size_t shown_count; /* of its figures, for names that come more than once */
 };
 
 /** Ours, on a fresh directory; `arguments` as those of bench_server_start, borrowed. */
