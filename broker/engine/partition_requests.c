@@ -43,6 +43,7 @@ static void describe_stage(struct weir_partition *partition, struct weir_request
     describe->high_watermark = partition->high_watermark;
     describe->leader_epoch = state.leader_epoch;
     weir_shard_cleaner_glance(partition, &describe->clean_bytes, &describe->dirty_bytes);
+    describe->compacted_end_offset = weir_partition_log_compacted_end(partition->log);
     describe->is_offline = state.is_offline;
     describe->offline_from = state.offline_from;
     describe->lost = state.lost;

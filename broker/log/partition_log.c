@@ -278,6 +278,17 @@ struct weir_partition_log_state weir_partition_log_state(const struct weir_parti
     return state;
 }
 
+int64_t weir_partition_log_compacted_end(const struct weir_partition_log *log)
+{
+    int64_t end = log->end_offset;
+    for (size_t i = log->segment_count; i > 0; i--) {
+        const struct weir_segment_facts *facts = &log->segments[i - 1]->facts;
+        if (facts->has_holes) return end;
+        end = facts->base_offset;
+    }
+    return log->start_offset;
+}
+
 /* Segments ascend; each begins where the one before ends, or behind that if it has holes. */
 static bool ascends(const struct weir_partition_log *log)
 {

@@ -454,6 +454,9 @@ struct weir_partition_log_state {
     size_t lost_count;
 };
 struct weir_partition_log_state weir_partition_log_state(const struct weir_partition_log *log);
+/** No record at or above it has been taken out by compaction: where the last segment that was written anew ends. Looks
+ * at each segment behind it. */
+int64_t weir_partition_log_compacted_end(const struct weir_partition_log *log);
 
 /** Invariants, for tests and slow assertions. */
 void weir_partition_log_check(const struct weir_partition_log *log);

@@ -122,6 +122,8 @@ static void place(const struct weir_start *start, const struct weir_start_topic 
     bool is_anew = start->is_rebuild || topic->is_emptied || !found->has_entry;
     partition->leader_epoch = found->leader_epoch;
     partition->log_start = found->log_start;
+    partition->log_end = found->log_end;
+    partition->compacted_end = found->compacted_end;
     if (weir_start_is_internal(topic)) {
         partition->committed_end = is_anew ? found->log_start : found->committed_end;
         if (partition->committed_end < found->log_start) {
@@ -189,6 +191,8 @@ static struct weir_partition_origin origin_of(const struct weir_start *start,
     return (struct weir_partition_origin){
         .leader_epoch = partition->leader_epoch,
         .log_start = partition->log_start,
+        .log_end = partition->log_end,
+        .compacted_end = partition->compacted_end,
         .position = partition->sealed_offset,
         .read = partition->sealed_read,
         .needed_end = needed_end(start, topic, partition->partition),

@@ -22,6 +22,7 @@ struct weir_start_partition {
     /* Today's. */
     int64_t log_start;
     int64_t log_end;
+    int64_t compacted_end; /* compaction has taken nothing from there on; INT64_MAX: not known */
     int32_t leader_epoch;
     bool
         is_offline; /* an input: damage, or a disk that has failed; an internal topic's stops the start */

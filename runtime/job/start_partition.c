@@ -33,6 +33,7 @@ void weir_start_describe(struct weir_start_partition *partition,
     partition->leader_epoch = described->leader_epoch;
     partition->log_start = described->log_start_offset;
     partition->log_end = described->log_end_offset;
+    partition->compacted_end = described->compacted_end_offset;
     partition->is_offline = described->is_offline;
     partition->offline_from = described->offline_from;
     partition->lost = described->lost;

@@ -73,6 +73,7 @@ void weir_start_take_description(struct weir_start *start, size_t topic)
     found->id = request->topic_id;
     found->max_message_bytes = request->config.max_message_bytes;
     found->keys_required = request->config.cleanup_compact;
+    found->delete_retention_ms = request->config.delete_retention_ms;
     if (request->config.message_timestamp_type == WEIR_LOG_APPEND_TIME) return;
     found->before_max_ms = request->config.message_timestamp_before_max_ms;
     found->after_max_ms = request->config.message_timestamp_after_max_ms;

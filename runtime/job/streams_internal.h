@@ -24,7 +24,9 @@ struct weir_job_partition {
     /* As found at the start. */
     int32_t leader_epoch;
     int64_t log_start;
-    int64_t lost_end; /* of a changelog: of what a repair gave up of it; 0: nothing */
+    int64_t log_end;       /* as the start found it */
+    int64_t compacted_end; /* compaction had taken nothing from there on; INT64_MAX: not known */
+    int64_t lost_end;      /* of a changelog: of what a repair gave up of it; 0: nothing */
     /* In the last commit. */
     int64_t committed;     /* input: next offset to process; -1: none yet */
     int64_t committed_end; /* internal: the end that the commit covers */

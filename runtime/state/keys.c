@@ -14,8 +14,8 @@
  *
  * Big-endian, so that the order of bytes is the order of keys.
  */
-enum { POSITION_VERSION = 2, IS_TIMESTAMPED = 1 };
-enum { POSITION_SIZE = 1 + 2 + 1 + 8 + 8 + 16 + 4 + 8 + 4 };
+enum { POSITION_VERSION = 3, IS_TIMESTAMPED = 1 };
+enum { POSITION_SIZE_2 = 1 + 2 + 1 + 8 + 8 + 16 + 4 + 8 + 4, POSITION_SIZE = POSITION_SIZE_2 + 8 };
 
 static void write_lead(const struct weir_store *store, uint8_t *to, uint64_t segment)
 {
@@ -111,17 +111,25 @@ void weir_position_record_build(const struct weir_store *store,
     weir_store_u32(value + 36, (uint32_t)position->leader_epoch);
     weir_store_u64(value + 40, (uint64_t)position->offset);
     weir_store_u32(value + 48, (uint32_t)position->partition);
+    weir_store_u64(value + 52, (uint64_t)position->caught_up_ms);
     *write_out = (struct weir_backend_write){
         .key = weir_slice(key, WEIR_KEY_PREFIX_SIZE + name_size),
         .value = weir_slice(value, POSITION_SIZE),
     };
 }
 
+/* Version 2 does not say when the store had caught up. */
+static bool is_position_record(struct weir_slice value)
+{
+    if (value.size == POSITION_SIZE_2) return value.data[0] == 2;
+    return value.size == POSITION_SIZE && value.data[0] == POSITION_VERSION;
+}
+
 int weir_position_record_parse(struct weir_slice key, struct weir_slice value,
                                struct weir_position_record *record_out, struct weir_error *error)
 {
     weir_assert(key.size >= WEIR_KEY_PREFIX_SIZE && weir_load_u16(key.data) == 0);
-    if (value.size != POSITION_SIZE || value.data[0] != POSITION_VERSION) {
+    if (!is_position_record(value)) {
         return weir_error_set(error, WEIR_CORRUPT, "position record of %zu bytes is not ours",
                               value.size);
     }
@@ -136,11 +144,15 @@ int weir_position_record_parse(struct weir_slice key, struct weir_slice value,
                      .partition = (int32_t)weir_load_u32(value.data + 48)},
     };
     memcpy(record.position.topic_id.bytes, value.data + 20, sizeof record.position.topic_id.bytes);
+    if (value.size == POSITION_SIZE) {
+        record.position.caught_up_ms = (int64_t)weir_load_u64(value.data + 52);
+    }
     bool is_segment_sound =
         record.segment_interval_ms > 0
             ? record.live_segment <= (uint64_t)(INT64_MAX / record.segment_interval_ms)
             : record.segment_interval_ms == 0 && record.live_segment == 0;
-    bool is_place_sound = record.position.offset >= 0 && record.position.partition >= 0;
+    bool is_place_sound = record.position.offset >= 0 && record.position.partition >= 0 &&
+                          record.position.caught_up_ms >= 0;
     if (record.prefix == 0 || !is_place_sound || !is_segment_sound) {
         return weir_error_set(error, WEIR_CORRUPT, "position record is out of range");
     }

@@ -67,6 +67,9 @@ struct weir_changelog_position {
     int32_t leader_epoch;
     int64_t offset; /* 0: nothing yet */
     int32_t partition;
+    /* Unix time; the log had nothing at or above `offset` then, so that no tombstone which the store has yet to
+     * see is older. The latest such time that is known, 0: none. */
+    int64_t caught_up_ms;
 };
 
 struct weir_state_options {

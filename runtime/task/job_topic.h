@@ -20,6 +20,7 @@ struct weir_job_topic {
     bool is_timed;      /* its writers say how far they are in time (time_state.h) */
     bool bounds_time;   /* and may be apart: stream time behind it is the least of theirs */
     int64_t max_message_bytes;
+    int64_t delete_retention_ms; /* how long compaction leaves a tombstone for readers to see */
     /* message.timestamp.before.max.ms and after.max.ms; 0: the log does not look */
     int64_t before_max_ms;
     int64_t after_max_ms;

@@ -38,13 +38,14 @@ static const struct weir_plan_node *source_of(const struct weir_task *task,
 }
 
 /* Forget what is there and read from the log's start. */
-static int begin_anew(struct weir_restore *restore, int64_t position, struct weir_error *error)
+static int begin_anew(struct weir_restore *restore, int64_t position, const char *reason,
+                      struct weir_error *error)
 {
     const char *name = weir_store_spec(restore->store)->name;
     struct weir_task *task = restore->task;
     weir_log(&task->options.env->logger, WEIR_LOG_WARN, "restore.from_start",
-             "task=%s store=%s position=%" PRId64 " committed=%" PRId64, task->name, name, position,
-             restore->end);
+             "task=%s store=%s position=%" PRId64 " committed=%" PRId64 " reason=%s", task->name,
+             name, position, restore->end, reason);
     int rc = weir_store_clear(restore->store, error);
     return weir_error_wrap(error, rc, "clear store '%s'", name);
 }
@@ -70,7 +71,9 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
                       struct weir_error *error)
 {
     struct weir_changelog_position position = weir_store_position(store);
-    bool usable = is_usable(&position, source);
+    struct weir_wall now = weir_wall_now(task->options.env);
+    bool is_of_log = is_usable(&position, source);
+    bool usable = is_of_log && !weir_restore_may_lack_tombstones(&position, source, now);
     int64_t from =
         usable && position.offset > source->log_start ? position.offset : source->log_start;
     bool is_in_doubt =
@@ -80,7 +83,8 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
         .task = task,
         .store = store,
         .source = source_of(task, store),
-        .position = {source->topic_id, source->leader_epoch, from, source->partition.partition},
+        .position = {source->topic_id, source->leader_epoch, from, source->partition.partition,
+                     usable && position.offset > 0 ? position.caught_up_ms : now.ms},
         .end = source->end,
         .lost_end = source->lost_end,
         .log_start = source->log_start,
@@ -91,7 +95,7 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
     weir_input_queue_init(&restore->queue, task->options.input_pool, from);
     int rc = check_whole(restore, error); /* before anything is cleared */
     if (rc < 0 || usable) return rc;
-    return begin_anew(restore, position.offset, error);
+    return begin_anew(restore, position.offset, is_of_log ? "tombstones" : "position", error);
 }
 
 void weir_restore_close(struct weir_restore *restore)
@@ -206,8 +210,9 @@ static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
     }
     if (epoch->end_offset < position) {
         restore->position.offset = restore->log_start;
+        restore->position.caught_up_ms = weir_wall_now(restore->task->options.env).ms;
         int rc = check_whole(restore, error);
-        if (rc >= 0) rc = begin_anew(restore, position, error);
+        if (rc >= 0) rc = begin_anew(restore, position, "epoch", error);
         if (rc < 0) return rc;
         weir_input_queue_close(&restore->queue);
         weir_input_queue_init(&restore->queue, restore->task->options.input_pool,

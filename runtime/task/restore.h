@@ -14,6 +14,12 @@
  * own topic may have lost its tail with the power, and other records have taken the offsets. The
  * log is asked where an older epoch ended before the first fetch.
  *
+ * Compaction takes the tombstones of a topic that serves as a table's changelog, delete.retention.ms after it has met
+ * them. A store that may have missed one would keep the row for ever: it is cleared and read from the start where
+ * compaction has been beyond its position, and the last time at which it had seen all is longer ago than that, or not
+ * known, or in the future (a clock that was put back). Of a log that cannot say where compaction has been it is
+ * assumed to have been everywhere.
+ *
  * A changelog that a repair has given records up of is still a changelog for a store that is beyond them.
  * One that is not would lack their rows, and is refused (WEIR_MISMATCH).
  */
@@ -40,10 +46,18 @@ struct weir_restore_source {
     struct weir_uuid topic_id;
     int32_t leader_epoch;
     int64_t log_start;
+    int64_t log_end;
+    int64_t compacted_end; /* nothing from there on was compacted; INT64_MAX: not known */
+    bool keeps_tombstones; /* for ever */
+    int64_t delete_retention_ms;
     int64_t end;      /* what is committed */
     int64_t lost_end; /* where the last records end that a repair has given up; 0: none */
 };
 
+/** Whether a tombstone that the store has yet to see may be gone. Pure. */
+bool weir_restore_may_lack_tombstones(const struct weir_changelog_position *position,
+                                      const struct weir_restore_source *source,
+                                      struct weir_wall now);
 /** Compare positions and decide from where; clears the store if need be. WEIR_MISMATCH: records are lost that it
  * would need. */
 int weir_restore_init(struct weir_restore *restore, struct weir_task *task,

@@ -23,6 +23,8 @@ struct weir_stream_thread;
 struct weir_partition_origin {
     int32_t leader_epoch;
     int64_t log_start;
+    int64_t log_end;
+    int64_t compacted_end;       /* nothing from there on was compacted; INT64_MAX: not known */
     int64_t position;            /* of an input: next offset to process */
     int64_t needed_end;          /* of an input: no record below it may be passed over */
     struct weir_read_batch read; /* of an input: what was read last below it */
@@ -84,6 +86,7 @@ struct weir_input_progress {
     int32_t leader_epoch; /* the partition's when it was read so far */
     struct weir_read_batch read;
     int64_t partition_time_ms;
+    int64_t caught_up_ms;         /* the log ended at `offset` or below it then; 0: not known */
     struct weir_node_mark *marks; /* the task's times that are state; with its first input */
     size_t mark_count;
     size_t mark_capacity;
@@ -110,6 +113,11 @@ struct weir_input_fetch {
     const struct weir_partition_origin *origin;
     struct weir_input_progress progress; /* as handed in last; at first, as committed */
     struct weir_backoff backoff;
+    /* Where the log ended and when, as an earlier answer said; once that is processed, the input had caught up with
+     * that time. 0: nothing to catch up with */
+    int64_t seen_end;
+    int64_t seen_end_ms;
+    int64_t caught_up_ms; /* 0: not since the start */
     bool is_outstanding;
     bool is_listed;                /* in the thread's list of inputs to look at */
     struct weir_input_fetch *next; /* in it */
@@ -248,6 +256,8 @@ void weir_thread_align_stop(struct weir_stream_thread *thread);
 /** thread_fetch.c: have a fetch under way wherever there is room, of the inputs that are listed. */
 void weir_thread_fetch(struct weir_stream_thread *thread);
 /** Something was taken from the task's inputs, perhaps, or its fetches are to begin: look at them. */
+/** What was processed may have reached the end that an earlier answer told of. */
+void weir_thread_note_caught_up(struct weir_input_fetch *slot);
 void weir_thread_list_inputs(struct weir_stream_thread *thread, struct weir_thread_task *owned);
 /** What each of so many inputs of a job asks for at once. */
 size_t weir_thread_fetch_size(size_t input_total);

@@ -112,6 +112,24 @@ void weir_thread_list_inputs(struct weir_stream_thread *thread, struct weir_thre
     }
 }
 
+/* Only the log's end at some moment is caught up with: one that has moved on since is the next to reach. So an input
+ * that is always some records behind has caught up with a moment ago. */
+void weir_thread_note_caught_up(struct weir_input_fetch *slot)
+{
+    if (slot->seen_end_ms == 0 || slot->input->queue.position < slot->seen_end) return;
+    slot->caught_up_ms = slot->seen_end_ms;
+    slot->seen_end_ms = 0;
+}
+
+static void note_end(struct weir_input_fetch *slot)
+{
+    weir_thread_note_caught_up(slot);
+    if (slot->seen_end_ms != 0) return;
+    slot->seen_end = fetched_end(&slot->fetch);
+    slot->seen_end_ms = weir_wall_now(slot->thread->env).ms;
+    weir_thread_note_caught_up(slot);
+}
+
 static void on_fetched(struct weir_request *request)
 {
     struct weir_input_fetch *slot = request->context;
@@ -132,6 +150,7 @@ static void on_fetched(struct weir_request *request)
         weir_free(slot->fetch.aborted);
         slot->fetch.aborted = NULL;
         input->leader_epoch = slot->fetch.leader_epoch;
+        note_end(slot);
         if (fetched_end(&slot->fetch) > input->log_end) input->log_end = fetched_end(&slot->fetch);
         weir_log_batches_release(&slot->fetch.batches);
         (void)weir_backoff_over(&slot->backoff, weir_mono_now(thread->env));

@@ -56,6 +56,11 @@ static int begin_restore(struct weir_stream_thread *thread, struct weir_thread_t
         .topic_id = topic->id,
         .leader_epoch = origin->leader_epoch,
         .log_start = origin->log_start,
+        .log_end = origin->log_end,
+        .compacted_end = origin->compacted_end,
+        /* The log keeps all tombstones of what is ours. */
+        .keeps_tombstones = topic->is_internal,
+        .delete_retention_ms = topic->delete_retention_ms,
         .end = origin->end,
         .lost_end = origin->lost_end,
     };

@@ -80,7 +80,9 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
         const struct weir_task_input *input = &task->inputs[i];
         struct weir_input_progress *progress = &owned->fetches[i].progress;
         weir_assert(input->queue.position >= progress->offset);
+        weir_thread_note_caught_up(&owned->fetches[i]);
         progress->offset = input->queue.position;
+        progress->caught_up_ms = owned->fetches[i].caught_up_ms;
         progress->leader_epoch = input->leader_epoch;
         progress->read = input->queue.read;
         progress->partition_time_ms = input->partition_time_ms;
@@ -166,23 +168,25 @@ int weir_thread_hand_in(struct weir_stream_thread *thread)
     return 0;
 }
 
-/* Up to where the commit covers the content of a store: the end of its changelog, which only this
- * thread writes, or how far the task has read the topic that serves as one. */
-static int64_t committed_end(const struct weir_stream_thread *thread,
-                             const struct weir_thread_task *owned, size_t topic, bool is_source)
+/* Up to where the commit covers the changelog of a store, which only this thread writes. */
+static int64_t changelog_end(const struct weir_stream_thread *thread, size_t topic,
+                             int32_t partition)
 {
-    const int32_t partition = owned->task->options.partition;
-    if (!is_source) {
-        int64_t end = weir_collector_given_end(&thread->collector, topic, partition);
-        int64_t before = weir_thread_origin(thread, topic, partition)->end;
-        return end > before ? end : before;
-    }
+    int64_t end = weir_collector_given_end(&thread->collector, topic, partition);
+    int64_t before = weir_thread_origin(thread, topic, partition)->end;
+    return end > before ? end : before;
+}
+
+/* How far the task has read the topic that serves as a store's changelog. */
+static const struct weir_input_progress *source_progress(const struct weir_thread_task *owned,
+                                                         size_t topic)
+{
     for (size_t i = 0; i < owned->input_count; i++) {
         const struct weir_input_progress *progress = &owned->fetches[i].progress;
-        if (progress->topic == topic) return progress->offset;
+        if (progress->topic == topic) return progress;
     }
     weir_assert(false); /* the topic of a table is an input of the task that has the table */
-    return -1;
+    return NULL;
 }
 
 /* The positions that the stores have with this commit, in their order. */
@@ -195,7 +199,8 @@ static void store_positions(const struct weir_stream_thread *thread,
     for (size_t i = 0; i < task->plan->store_count; i++) {
         size_t store = (size_t)task->plan->stores[i];
         int32_t source = weir_task_source_topic(config, store);
-        size_t topic = source >= 0 ? (size_t)source : weir_changelog_topic(config->topology, store);
+        const bool is_source = source >= 0;
+        size_t topic = is_source ? (size_t)source : weir_changelog_topic(config->topology, store);
         positions[i] = (struct weir_changelog_position){.topic_id = thread->options.lives[store]};
         const struct weir_partition_origin *origin =
             weir_thread_origin(thread, topic, task->options.partition);
@@ -203,9 +208,18 @@ static void store_positions(const struct weir_stream_thread *thread,
         positions[i] = (struct weir_changelog_position){
             .topic_id = config->topics[topic].id,
             .leader_epoch = origin->leader_epoch,
-            .offset = committed_end(thread, owned, topic, source >= 0),
             .partition = task->options.partition,
         };
+        if (!is_source) {
+            positions[i].offset = changelog_end(thread, topic, task->options.partition);
+            continue;
+        }
+        const struct weir_input_progress *progress = source_progress(owned, topic);
+        const int64_t before_ms =
+            weir_store_position(weir_state_store(task->state, i)).caught_up_ms;
+        positions[i].offset = progress->offset;
+        positions[i].caught_up_ms =
+            progress->caught_up_ms > before_ms ? progress->caught_up_ms : before_ms;
     }
 }
 

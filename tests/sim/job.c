@@ -211,6 +211,7 @@ struct job {
     struct weir_streams *streams; /* NULL: not started, or gone with the node */
     bool is_closing;
     bool is_held;
+    bool is_resting;
 };
 
 /* Whatever is lost of a task's folder comes back from the changelogs. */
@@ -274,13 +275,13 @@ static void act(struct client *client)
     struct job *job = (struct job *)client;
     struct simulation *simulation = client->simulation;
     if (job->streams == NULL) {
-        if (!job->is_held) start(job);
+        if (!job->is_held && !job->is_resting) start(job);
     } else if (job->is_closing) {
         if (weir_streams_is_finished(job->streams)) let_go(job);
     } else if (weir_streams_state(job->streams) == WEIR_STREAMS_ERROR) {
         judge(job);
         close_begin(job);
-    } else if (!simulation->is_calm && simulation_chance(simulation, 3)) {
+    } else if (job->is_resting || (!simulation->is_calm && simulation_chance(simulation, 3))) {
         close_begin(job);
     }
 }
@@ -330,6 +331,16 @@ struct weir_streams_options *job_options(struct job *job)
 void job_hold(struct job *job, bool is_held)
 {
     job->is_held = is_held;
+}
+
+void job_rest(struct job *job, bool is_resting)
+{
+    job->is_resting = is_resting;
+}
+
+struct weir_streams *job_streams(const struct job *job)
+{
+    return job->streams;
 }
 
 bool job_drain(struct job *job)

@@ -59,6 +59,10 @@ struct job *job_new(struct simulation *simulation, const struct weir_topology *t
 struct weir_streams_options *job_options(struct job *job);
 /** A job that is held is not started again; one that runs goes on. */
 void job_hold(struct job *job, bool is_held);
+/** From now on it is not started again, and stopped if it runs; or it is. */
+void job_rest(struct job *job, bool is_resting);
+/** NULL: it does not run. */
+struct weir_streams *job_streams(const struct job *job);
 /** Everything that is in the input topics is processed and committed; false and an anomaly if not. */
 bool job_drain(struct job *job);
 /** Commit and stop; false if the node died or the job cannot. */

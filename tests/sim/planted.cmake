@@ -25,6 +25,8 @@ weir_planted(largest_time SYMBOL weir_find_timed_topics SEEDS 20
              SOURCES test_replay_seeds.c job.c DEPENDS weir_dsl weir_runtime)
 weir_planted(hasty_end SYMBOL weir_writer_times_take SEEDS 200
              SOURCES test_replay_seeds.c job.c DEPENDS weir_dsl weir_runtime)
+weir_planted(old_state SYMBOL weir_restore_may_lack_tombstones SEEDS 100
+             SOURCES test_table_seeds.c job.c DEPENDS weir_dsl weir_runtime)
 weir_planted(hasty_answer SYMBOL weir_broker_produce SEEDS 50
              SOURCES test_server_seeds.c DEPENDS weir_sim_served)
 weir_planted(bold_fetch SYMBOL weir_broker_fetch SEEDS 50

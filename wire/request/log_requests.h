@@ -157,6 +157,8 @@ struct weir_describe_partition_request {
     int32_t leader_epoch;
     int64_t clean_bytes; /* of a compacted topic: each key has one record at most in them … */
     int64_t dirty_bytes; /* … and those that the next compaction reads keys from */
+    /* No record at or above it has been taken out by compaction. INT64_MAX: that is not known */
+    int64_t compacted_end_offset;
     bool is_offline;
     int64_t offline_from;        /* -1: none; what lies below can be read */
     struct weir_lost_range lost; /* the last one that a repair has given up; both 0: none known */

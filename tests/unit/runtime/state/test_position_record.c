@@ -6,7 +6,15 @@
 #include "tests/support/support.h"
 
 /* A store's position record is believed as it was written, and where a field makes no sense not at all. */
-enum { SIZE = 52, SEGMENT_INTERVAL_AT = 4, SEGMENT_AT = 12, OFFSET_AT = 40, PARTITION_AT = 48 };
+enum {
+    SIZE = 60,
+    SIZE_2 = 52,
+    SEGMENT_INTERVAL_AT = 4,
+    SEGMENT_AT = 12,
+    OFFSET_AT = 40,
+    PARTITION_AT = 48,
+    CAUGHT_UP_AT = 52
+};
 
 static struct weir_sim *sim;
 static struct weir_arena arena;
@@ -16,6 +24,7 @@ static const struct weir_changelog_position position = {
     .leader_epoch = 7,
     .offset = 1LL << 40,
     .partition = 77,
+    .caught_up_ms = 1700000000000,
 };
 
 static void build(bool is_timestamped, int64_t segment_interval_ms, uint64_t segment)
@@ -79,7 +88,24 @@ START_TEST(a_position_record_comes_back_whole)
         ck_assert_int_eq(record.position.leader_epoch, position.leader_epoch);
         ck_assert_int_eq(record.position.offset, position.offset);
         ck_assert_int_eq(record.position.partition, position.partition);
+        ck_assert_int_eq(record.position.caught_up_ms, position.caught_up_ms);
     }
+}
+END_TEST
+
+/* One of the version before says nothing of when the store had caught up, and all else. */
+START_TEST(a_record_of_version_2_is_read)
+{
+    struct weir_position_record record;
+    build(true, 60000, 28000000);
+    value()[0] = 2;
+    parses(WEIR_CORRUPT); /* its size is another */
+    written.value.size = SIZE_2;
+    ck_code(parse(&record), 0);
+    ck_assert_int_eq(record.position.offset, position.offset);
+    ck_assert_int_eq(record.position.partition, position.partition);
+    ck_assert_uint_eq(record.live_segment, 28000000);
+    ck_assert_int_eq(record.position.caught_up_ms, 0);
 }
 END_TEST
 
@@ -99,7 +125,7 @@ START_TEST(another_size_or_version_is_refused)
     parses(0);
     for (int version = 0; version < 256; version++) {
         value()[0] = (uint8_t)version;
-        parses(version == 2 ? 0 : WEIR_CORRUPT);
+        parses(version == 3 ? 0 : WEIR_CORRUPT);
     }
 }
 END_TEST
@@ -122,6 +148,10 @@ START_TEST(fields_out_of_range_are_refused)
     parses(WEIR_CORRUPT);
     weir_store_u32(value() + PARTITION_AT, 0);
     parses(0);
+    weir_store_u64(value() + CAUGHT_UP_AT, UINT64_MAX);
+    parses(WEIR_CORRUPT);
+    weir_store_u64(value() + CAUGHT_UP_AT, 0);
+    parses(0);
 
     weir_store_u64(value() + SEGMENT_AT, 1); /* a segment, and no segments */
     parses(WEIR_CORRUPT);
@@ -143,6 +173,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("position record");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_position_record_comes_back_whole);
+    tcase_add_test(tests, a_record_of_version_2_is_read);
     tcase_add_test(tests, another_size_or_version_is_refused);
     tcase_add_test(tests, fields_out_of_range_are_refused);
     suite_add_tcase(suite, tests);

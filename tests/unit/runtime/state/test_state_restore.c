@@ -435,7 +435,7 @@ static size_t restore_run(struct world *world, size_t store, size_t at, size_t b
                                               .timestamp_ms = row->timestamp_ms};
         count++;
     }
-    const struct weir_changelog_position position = {log->topic_id, log->epoch, (int64_t)at, 0};
+    const struct weir_changelog_position position = {log->topic_id, log->epoch, (int64_t)at, 0, 0};
     OK(world,
        weir_store_restore(weir_state_store(world->state, store), records, count, position, error));
     return at;
@@ -536,7 +536,7 @@ static void commit(struct world *world)
         struct changelog *log = &world->logs[i];
         log->durable = log->count;
         positions[i] =
-            (struct weir_changelog_position){log->topic_id, log->epoch, (int64_t)log->count, 0};
+            (struct weir_changelog_position){log->topic_id, log->epoch, (int64_t)log->count, 0, 0};
     }
     world->committed_ms = world->sealed_ms;
     OK(world, weir_state_committed(world->state, positions, error));
