@@ -22,6 +22,7 @@ struct weir_transaction_hold {
     bool is_out;
     bool is_answered; /* and waits for the log */
     bool is_marked;   /* since it was asked */
+    int64_t backoff_ms;
     struct weir_mono give_up_at;
     size_t retry_index; /* in the shard's heap while it waits to ask again */
 };
@@ -56,6 +57,7 @@ static struct weir_transaction_hold *new_hold(struct weir_partition *partition,
     hold->ask.partition_count = 1;
     hold->ask.is_verify = !produce->is_transaction_version_2;
     hold->ask.rcs = &hold->rc;
+    hold->backoff_ms = WEIR_TRANSACTION_RETRY_FIRST_MS;
     hold->give_up_at = weir_mono_after_ms(weir_mono_now(shard->env), WEIR_TRANSACTION_RETRY_MAX_MS);
     return hold;
 }
@@ -150,8 +152,10 @@ static bool retry_later(struct weir_transaction_hold *hold, int rc)
 {
     struct weir_mono now = weir_mono_now(hold->shard->env);
     if (rc != WEIR_CONCURRENT_TRANSACTIONS || now.ns >= hold->give_up_at.ns) return false;
-    struct weir_deadline again = {weir_mono_after_ms(now, WEIR_TRANSACTION_RETRY_MS), hold,
+    struct weir_deadline again = {weir_mono_after_ms(now, hold->backoff_ms), hold,
                                   &hold->retry_index};
+    hold->backoff_ms *= 2;
+    if (hold->backoff_ms > WEIR_TRANSACTION_RETRY_MS) hold->backoff_ms = WEIR_TRANSACTION_RETRY_MS;
     return weir_deadline_heap_add(&hold->shard->retries, again) == 0;
 }
 

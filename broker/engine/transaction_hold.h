@@ -11,7 +11,7 @@
  *                         v                      │
  *   (first batch) ──ask──> out ──answered 0──────┴──> appended, in order
  *                         ^ │ └──answered with an error──> refused, all of them
- *                         │ └──CONCURRENT_TRANSACTIONS──> waiting, 20 ms
+ *                         │ └──CONCURRENT_TRANSACTIONS──> waiting, 1 ms, then twice as long, 20 ms at most
  *                         └──────────────────────────────────┘ for 100 ms at most, then refused
  *
  * A marker of the producer that comes while the question is out makes the answer one about a transaction that is over:
@@ -25,7 +25,10 @@
  */
 enum {
     WEIR_TRANSACTION_HOLDS_MAX = 1024,
-    WEIR_TRANSACTION_RETRY_MS = 20, /* add.partitions.to.txn.retry.backoff.ms */
+    /* A producer that begins its next transaction at once comes while the one before is being ended, some flushes long:
+     * Kafka's 20 ms (add.partitions.to.txn.retry.backoff.ms) would be most of a small transaction. */
+    WEIR_TRANSACTION_RETRY_FIRST_MS = 1,
+    WEIR_TRANSACTION_RETRY_MS = 20,
     WEIR_TRANSACTION_RETRY_MAX_MS = 100,
 };
 
