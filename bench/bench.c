@@ -28,6 +28,8 @@ static const struct {
 } benchmarks[] = {
     {"append", "append to a partition's log, no sockets, page cache", bench_append},
     {"compact", "compaction of a log, and appends beside it", bench_compact},
+    {"transactions", "transactions beside plain records: writing, of ten records, reading",
+     bench_transactions},
     {"durable", "acknowledged when on the disk, group commit, 64 KB batches", bench_durable},
     {"partitions", "the same over 1,000 partitions", bench_partitions},
     {"stateless", "a job: filter and map of 100 B records", bench_stateless},
@@ -55,6 +57,7 @@ static const struct {
     {"serve-latency", "the port: producer to consumer, beside a ping-pong", bench_serve_latency},
     {"serve-idle", "the port: starting, and doing nothing, with 1,000 partitions",
      bench_serve_idle},
+    {"serve-unused", "the port: 10,000 partitions that never need compaction", bench_serve_unused},
     {"serve-reopen", "the port: after kill -9 with 1 and 10 GB of log", bench_serve_reopen},
     {"groups", "groups: 1 to 1,000 members share 1,000 partitions, and say that they are there",
      bench_groups},

@@ -58,6 +58,7 @@ double bench_quantile_us(double *seconds, size_t count, double quantile);
 
 /* The benchmarks; each runs in a process of its own. */
 void bench_append(void);
+void bench_transactions(void);
 void bench_compact(void);
 void bench_durable(void);
 void bench_partitions(void);
@@ -86,6 +87,7 @@ void bench_serve_durable(void);
 void bench_serve_latency(void);
 void bench_serve_idle(void);
 void bench_serve_reopen(void);
+void bench_serve_unused(void);
 void bench_groups(void);
 void bench_group_offsets(void);
 /* Beside Kafka Streams (bench_streams.c): only when named, for they need what ./dev bench --peers starts. */

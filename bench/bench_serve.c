@@ -28,7 +28,9 @@ void bench_make_batch(struct weir_budget *budget, size_t size, size_t record_siz
     memset(value, 'v', record_size);
     weir_batch_builder_init(&builder, budget, WEIR_CODEC_NONE, WEIR_CODEC_LEVEL_DEFAULT);
     do {
-        struct weir_record record = {.value = weir_slice(value, record_size),
+        /* One alone has a key, so that a compacted topic takes it. */
+        struct weir_record record = {.key = size == 0 ? weir_text("k") : weir_null(),
+                                     .value = weir_slice(value, record_size),
                                      .timestamp_ms = 1700000000000};
         BENCH_TRY(weir_batch_builder_add(&builder, &record), NULL);
     } while (weir_batch_builder_size(&builder) + record_size + 20 < size);

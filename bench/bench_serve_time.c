@@ -366,6 +366,13 @@ static void poll_idle(struct bench_client *client, const char *topic, int32_t pa
     free(asked);
 }
 
+static void wait_quietly(double seconds)
+{
+    struct timespec wait = {.tv_sec = (time_t)seconds,
+                            .tv_nsec = (long)((seconds - floor(seconds)) * 1e9)};
+    (void)nanosleep(&wait, NULL);
+}
+
 /* One record into each of `partitions`. */
 static void fill(struct bench_client *client, const char *topic, int32_t partitions)
 {
@@ -429,6 +436,36 @@ void bench_serve_idle(void)
                                   server.start_seconds * 1000, "ms", 300, true, 0});
     bench_row(&(struct bench_row){"  and its first produce", first_produce(&server, since) * 1000,
                                   "ms", 0, true, 0});
+    bench_server_stop(&server, SIGTERM);
+}
+
+/* All open, compacted, with nothing to be compacted; nobody asks for anything. */
+void bench_serve_unused(void)
+{
+    char data[300];
+    struct bench_server server;
+    struct bench_client client;
+    const int32_t partitions = bench_is_small() ? 100 : 10000;
+    const int32_t per_topic = bench_is_small() ? 50 : 1000;
+    const double seconds = bench_is_small() ? 0.2 : 60;
+    (void)snprintf(data, sizeof data, "%s/data", bench_directory());
+    bench_pin(1);
+    bench_server_start(&server, data,
+                       (const char *const[]){"--set", "log.cleanup.policy=compact", NULL});
+    bench_client_open(&client, &server);
+    for (int32_t i = 0; i < partitions / per_topic; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof name, "many-%d", i);
+        bench_client_create_topic(&client, name, per_topic, "group");
+        fill(&client, name, per_topic);
+    }
+    wait_quietly(3); /* what they have brought about is over: their flushes, a look at each */
+    double from = bench_server_cpu(&server);
+    wait_quietly(seconds);
+    double share = (bench_server_cpu(&server) - from) / seconds * 100;
+    bench_row(&(struct bench_row){"10,000 open, compacted partitions that nobody uses", share,
+                                  "% of a core", 0.5, true, 0});
+    bench_client_close(&client);
     bench_server_stop(&server, SIGTERM);
 }
 
