@@ -224,6 +224,14 @@ static bool all_are_done(struct simulation *simulation)
     return simulation_clients_are_done(simulation);
 }
 
+/* What was sent without asking for an answer is on its way to the disk; the last reader is to find it there. */
+static void land(struct served *served)
+{
+    enum { LANDING_MS = 1000 };
+    if (simulation_has_failed(served->simulation)) return;
+    weir_sim_advance_ms(served->simulation->sim, LANDING_MS);
+}
+
 /* A fresh reader for every topic. */
 static void read_all(struct served *served)
 {
@@ -248,6 +256,7 @@ void served_end(struct served *served)
     struct simulation *simulation = served->simulation;
     served_heal(served);
     (void)simulation_settle(simulation, all_are_done, "the clients are not done");
+    land(served);
     read_all(served);
     served_finish(served);
     check(simulation);
