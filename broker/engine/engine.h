@@ -33,6 +33,7 @@ struct weir_shard {
     struct weir_map partitions;
     struct weir_flush_group flush;
     struct weir_tail_pool tails;         /* of its logs, while no worker has them */
+    struct weir_partition *gathering;    /* what has come in this turn to be appended */
     struct weir_deadline_heap deadlines; /* of waiting fetches */
     struct weir_deadline_heap retries;   /* of questions to the owner of transactions */
     struct weir_deadline_heap turns;     /* of partitions that have a state machine */

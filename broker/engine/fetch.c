@@ -247,6 +247,7 @@ static bool has_new_start(const struct weir_partition *partition,
 void weir_partition_wake_fetches(struct weir_partition *partition)
 {
     struct weir_fetch_request *next = partition->fetches;
+    weir_assert(partition->state == WEIR_PARTITION_OPEN); /* else a worker has the log */
     while (next != NULL) {
         struct weir_fetch_request *fetch = next;
         next = fetch->next;

@@ -26,6 +26,10 @@ void weir_partition_check_state(const struct weir_partition *partition)
     bool is_open = partition->state == WEIR_PARTITION_OPEN;
     weir_assert((partition->waiting_first == NULL) == (partition->waiting_last == NULL));
     weir_assert((partition->acks_first == NULL) == (partition->acks_last == NULL));
+    weir_assert((partition->gathered_first == NULL) == (partition->append_gathered == NULL));
+    weir_assert((partition->gathered_first == NULL) == (partition->gathered_count == 0));
+    weir_assert(is_open || partition->gathered_first == NULL);
+    weir_assert(partition->gathered_first == NULL || partition->is_gathering);
     weir_assert(partition->state != WEIR_PARTITION_RESOLVING || partition->log == NULL);
     weir_assert(!is_open || partition->log != NULL);
     weir_assert(partition->reads >= 0);
@@ -89,11 +93,25 @@ static void forget_cleanable(struct weir_partition *partition)
     partition->is_cleanable = false;
 }
 
+/* It may stand in the list with nothing left to append. */
+static void forget_gathering(struct weir_partition *partition)
+{
+    struct weir_partition **at = &partition->shard->gathering;
+    if (!partition->is_gathering) return;
+    while (*at != partition) {
+        at = &(*at)->gathering_next;
+    }
+    *at = partition->gathering_next;
+    partition->is_gathering = false;
+}
+
 int weir_partition_free(struct weir_partition *partition, struct weir_error *error)
 {
     weir_assert(partition->waiting_first == NULL && partition->acks_first == NULL);
     weir_assert(partition->fetches == NULL && !partition->flush.is_in_flight);
     weir_assert(partition->markers_first == NULL && partition->holds == NULL);
+    weir_assert(partition->gathered_first == NULL);
+    forget_gathering(partition);
     int rc = partition->state_machine != NULL
                  ? partition->state_machine_ops->close(partition->state_machine, error)
                  : 0;

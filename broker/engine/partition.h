@@ -60,6 +60,15 @@ struct weir_partition {
     int64_t last_stable_offset;
     int64_t stable_moves; /* how often that has moved, since it was opened */
 
+    /* What has come in this turn to be appended, in order; before all that waits. Nothing else is done with the
+     * log before it is appended (produce.c). */
+    struct weir_produce_request *gathered_first;
+    struct weir_produce_request *gathered_last;
+    size_t gathered_count;
+    struct weir_partition *gathering_next; /* in its shard's list of those that gather, or were */
+    bool is_gathering;                     /* it is in there */
+    void (*append_gathered)(struct weir_partition *partition); /* all of it; NULL: nothing is */
+
     struct weir_request *waiting_first; /* for the partition to be open, linked by message.next */
     struct weir_request *waiting_last;
     struct weir_produce_request *acks_first; /* for the flush, in order of offset */

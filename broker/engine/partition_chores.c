@@ -93,12 +93,14 @@ bool weir_partition_may_roll(const struct weir_partition *partition)
            partition->closing == NULL && !partition->waits_for_roll;
 }
 
-void weir_partition_roll_before(struct weir_partition *partition, struct weir_request *request)
+void weir_partition_roll_before(struct weir_partition *partition,
+                                struct weir_request *const *requests, size_t count)
 {
     bool is_wanted = weir_partition_want(partition, begin_roll);
-    weir_assert(is_wanted && !partition->waits_for_roll);
+    weir_assert(is_wanted && !partition->waits_for_roll && count > 0);
     partition->waits_for_roll = true;
-    weir_partition_put_back(partition, request);
+    while (count > 0)
+        weir_partition_put_back(partition, requests[--count]);
     weir_partition_settle(partition);
 }
 

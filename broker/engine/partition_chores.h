@@ -10,8 +10,9 @@
 void weir_partition_resume(struct weir_partition *partition);
 /** May a worker begin a new segment? Else who appends does it himself. */
 bool weir_partition_may_roll(const struct weir_partition *partition);
-/** Have a worker begin a new segment; `request` is put back for it, and the next to be served. */
-void weir_partition_roll_before(struct weir_partition *partition, struct weir_request *request);
+/** Have a worker begin a new segment; `requests` are put back for it, and the next to be served. */
+void weir_partition_roll_before(struct weir_partition *partition,
+                                struct weir_request *const *requests, size_t count);
 /** Want that where a flush has held a new segment back. The partition is yet to be settled. */
 void weir_partition_roll_if_owed(struct weir_partition *partition);
 /** Give up what lies below `offset`, in the background. */

@@ -100,13 +100,24 @@ static void serve(struct weir_partition *partition, struct weir_request *request
     request->stage(partition, request);
 }
 
+/* What has been gathered is to be appended before this one is served. */
+static bool ends_gathering(const struct weir_partition *partition,
+                           const struct weir_request *request)
+{
+    return partition->append_gathered != NULL && !request->may_gather;
+}
+
 /* Run what waits, until something claims the partition again. */
 static void run_waiting(struct weir_partition *partition)
 {
     struct weir_request *request;
     while (partition->state == WEIR_PARTITION_OPEN && partition->wanted == NULL &&
-           (request = take_waiting(partition)) != NULL) {
-        serve(partition, request);
+           (request = partition->waiting_first) != NULL) {
+        if (ends_gathering(partition, request)) {
+            partition->append_gathered(partition);
+        } else {
+            serve(partition, take_waiting(partition));
+        }
     }
 }
 
@@ -250,6 +261,11 @@ void weir_partition_close_for(struct weir_partition *partition,
 void weir_partition_settle(struct weir_partition *partition)
 {
     if (!is_idle(partition)) return;
+    bool is_claimed = partition->wanted != NULL || partition->closing != NULL;
+    if (is_claimed && partition->append_gathered != NULL) {
+        partition->append_gathered(partition); /* which may have it work, or fly */
+        if (!is_idle(partition)) return;
+    }
     if (partition->wanted != NULL) {
         bool is_waited_for = partition->acks_first != NULL || partition->markers_first != NULL;
         if (partition->cut != NULL && is_waited_for) return;
@@ -642,6 +658,9 @@ void weir_partition_enter(struct weir_shard *shard, struct weir_request *request
         return;
     }
     struct weir_partition *partition = weir_shard_find(shard, request->topic, request->partition);
+    if (partition != NULL && ends_gathering(partition, request)) {
+        partition->append_gathered(partition);
+    }
     if (partition == NULL) {
         partition = weir_partition_new(shard, request->topic, request->partition);
         if (partition == NULL) {

@@ -12,9 +12,16 @@
 
 /*
  * A produce request in one turn of its partition's shard, in this order: is its transaction known here (else it is held,
- * transaction_hold.h), is it served, are the batches what they say, append (which gives them their offsets, or finds a duplicate). Then the answer: at once, or
- * when the flush group has made them durable (delayed_produce.h). Readers that may see the end already are
- * woken here, all others by the flush.
+ * transaction_hold.h), is it served, are the batches what they say, append (which gives them their offsets, or finds a
+ * duplicate). Then the answer: at once, or when the flush group has made them durable (delayed_produce.h). Readers that
+ * may see the end already are woken here, all others by the flush.
+ *
+ * What users append is gathered until all messages of the turn have been met, and goes to the log with one write:
+ *
+ *     arrives ──> gathered ──turn's end, or another request to the partition──> checked ──> one write, or one by one
+ *
+ * Nobody can tell: whatever else is asked of the partition, or wants its log, has what was gathered before it
+ * appended first, and who sends the second before the answer to the first comes has always let it wait.
  */
 enum { BATCH_SIZE_MAX = INT32_MAX };
 
@@ -123,6 +130,16 @@ static int check_online(struct weir_engine *engine, struct weir_error *error)
     return is_offline ? weir_serving_check(&engine->serving, error) : 0;
 }
 
+/* What an append comes to for others. */
+static void note_append(struct weir_partition *partition, int rc, bool needed_files,
+                        struct weir_error *error)
+{
+    struct weir_engine *engine = partition->shard->engine;
+    weir_shortages_note(&engine->shortages, rc, needed_files, error);
+    if (rc == WEIR_IO) weir_serving_go_offline(&engine->serving, error);
+    if (rc == WEIR_OFFLINE) weir_partition_look_for_damage(partition);
+}
+
 int weir_partition_append(struct weir_partition *partition, const struct weir_append *append,
                           int64_t batches, struct weir_append_result *result_out,
                           struct weir_error *error)
@@ -132,9 +149,7 @@ int weir_partition_append(struct weir_partition *partition, const struct weir_ap
     if (rc < 0) return rc;
     rc = weir_partition_log_append(partition->log, append, result_out, error);
     if (rc == WEIR_END) return rc;
-    weir_shortages_note(&partition->shard->engine->shortages, rc, result_out->needed_files, error);
-    if (rc == WEIR_IO) weir_serving_go_offline(&partition->shard->engine->serving, error);
-    if (rc == WEIR_OFFLINE) weir_partition_look_for_damage(partition);
+    note_append(partition, rc, result_out->needed_files, error);
     if (rc < 0) return rc;
     weir_assert(result_out->base_offset <= result_out->last_offset);
     if (!result_out->is_duplicate) count_in(partition, size, batches, result_out->stored_bytes);
@@ -143,59 +158,199 @@ int weir_partition_append(struct weir_partition *partition, const struct weir_ap
     return 0;
 }
 
-/* WEIR_END: a new segment comes first. */
-static int append(struct weir_partition *partition, struct weir_produce_request *produce)
+static int check(const struct weir_partition *partition, struct weir_produce_request *produce,
+                 struct weir_wall now, int64_t *batches_out)
 {
-    int64_t batches = 0;
     struct weir_error *error = &produce->request.error;
-    struct weir_wall now = weir_wall_now(partition->shard->env);
-    bool leaves_roll = weir_partition_may_roll(partition);
-    partition->waits_for_roll = false; /* it was for this one, whatever comes of it */
     produce->keys_required = partition->config.cleanup_compact;
     produce->plain_size_max = weir_batch_plain_size_max(partition->config.max_message_bytes);
     int rc = check_online(partition->shard->engine, error);
     if (rc == 0) rc = check_replicas(partition, produce, error);
-    if (rc == 0) rc = check_batches(partition, produce, now, &batches, error);
-    if (rc < 0) return rc;
-    struct weir_append append = {
+    return rc < 0 ? rc : check_batches(partition, produce, now, batches_out, error);
+}
+
+static struct weir_append append_of(const struct weir_produce_request *produce,
+                                    struct weir_wall now)
+{
+    return (struct weir_append){
         .batches = produce->batches,
         .from = produce->from,
         .size = produce->size,
         .now = now,
-        .leaves_roll = leaves_roll,
         .is_transaction_version_2 = produce->is_transaction_version_2,
     };
-    struct weir_append_result result;
-    rc = weir_partition_append(partition, &append, batches, &result, error);
-    if (rc != 0) return rc;
-    produce->base_offset = result.base_offset;
-    produce->last_offset = result.last_offset;
-    produce->append_time_ms = result.append_time_ms;
-    produce->is_duplicate = result.is_duplicate;
+}
+
+static void take_result(const struct weir_partition *partition,
+                        struct weir_produce_request *produce,
+                        const struct weir_append_result *result)
+{
+    produce->base_offset = result->base_offset;
+    produce->last_offset = result->last_offset;
+    produce->append_time_ms = result->append_time_ms;
+    produce->is_duplicate = result->is_duplicate;
     produce->log_start_offset = partition->shown.start_offset;
-    return 0;
+}
+
+/* One that has been checked. WEIR_END: a new segment comes first. */
+static int append(struct weir_partition *partition, struct weir_produce_request *produce,
+                  struct weir_wall now, int64_t batches, bool leaves_roll)
+{
+    struct weir_append append = append_of(produce, now);
+    struct weir_append_result result;
+    append.leaves_roll = leaves_roll;
+    int rc = weir_partition_append(partition, &append, batches, &result, &produce->request.error);
+    if (rc == 0) take_result(partition, produce, &result);
+    return rc;
+}
+
+/* May the next append have a worker begin a new segment? If one was waited for, it was for this one, whatever
+ * comes of it. */
+static bool take_turn(struct weir_partition *partition)
+{
+    bool may_roll = weir_partition_may_roll(partition);
+    partition->waits_for_roll = false;
+    return may_roll;
+}
+
+static void answer(struct weir_partition *partition, struct weir_produce_request *produce, int rc)
+{
+    if (rc < 0) {
+        weir_request_reply(&produce->request, produce->acks == WEIR_ACKS_NONE ? 0 : rc);
+    } else if (produce->acks == WEIR_ACKS_ALL &&
+               produce->last_offset >= partition->high_watermark) {
+        weir_partition_wait_for_flush(partition, produce);
+    } else {
+        weir_request_reply(&produce->request, 0);
+    }
 }
 
 static void append_and_answer(struct weir_partition *partition,
                               struct weir_produce_request *produce)
 {
-    int rc = append(partition, produce);
+    int64_t batches = 0;
+    struct weir_wall now = weir_wall_now(partition->shard->env);
+    bool leaves_roll = take_turn(partition);
+    int rc = check(partition, produce, now, &batches);
+    if (rc == 0) rc = append(partition, produce, now, batches, leaves_roll);
     if (rc == WEIR_END) {
-        weir_partition_roll_before(partition, &produce->request);
+        struct weir_request *request = &produce->request;
+        weir_partition_roll_before(partition, &request, 1);
         return;
     }
-    if (rc < 0) {
-        int told = produce->acks == WEIR_ACKS_NONE ? 0 : rc;
-        weir_request_reply(&produce->request, told);
-        return;
-    }
-    if (produce->acks == WEIR_ACKS_ALL && produce->last_offset >= partition->high_watermark) {
-        weir_partition_wait_for_flush(partition, produce);
-    } else {
-        weir_request_reply(&produce->request, 0);
-    }
-    weir_partition_wake_fetches(partition);
+    answer(partition, produce, rc);
+    if (rc == 0) weir_partition_wake_fetches(partition);
 }
+
+/* ---- those of a turn ------------------------------------------------------------------------- */
+
+/* What has been gathered and is sound. */
+struct gathered {
+    struct weir_produce_request *requests[WEIR_APPEND_ALL_MAX];
+    int64_t batches[WEIR_APPEND_ALL_MAX];
+    size_t count;
+};
+
+/* As weir_partition_append, of all at once. WEIR_END: nothing has been done. */
+static int append_all(struct weir_partition *partition, const struct gathered *gathered,
+                      struct weir_wall now, struct weir_error *error)
+{
+    struct weir_append appends[WEIR_APPEND_ALL_MAX];
+    struct weir_append_result results[WEIR_APPEND_ALL_MAX];
+    size_t count = gathered->count;
+    if (count < 2 || check_online(partition->shard->engine, NULL) < 0) return WEIR_END;
+    for (size_t i = 0; i < count; i++)
+        appends[i] = append_of(gathered->requests[i], now);
+    int rc = weir_partition_log_append_all(partition->log, appends, count, results, error);
+    if (rc == WEIR_END) return rc;
+    note_append(partition, rc, results[0].needed_files, error);
+    if (rc < 0) return rc;
+    for (size_t i = 0; i < count; i++) {
+        struct weir_produce_request *produce = gathered->requests[i];
+        count_in(partition, bytes_of(produce).size, gathered->batches[i], results[i].stored_bytes);
+    }
+    weir_partition_refresh(partition);
+    weir_partition_flush_if_dirty(partition);
+    for (size_t i = 0; i < count; i++)
+        take_result(partition, gathered->requests[i], &results[i]);
+    return 0;
+}
+
+/* Each by itself, where they do not go together. One that a new segment comes before is put back, and those
+ * behind it with it. */
+static void append_singly(struct weir_partition *partition, const struct gathered *gathered,
+                          struct weir_wall now, bool leaves_roll)
+{
+    struct weir_request *left[WEIR_APPEND_ALL_MAX];
+    for (size_t i = 0; i < gathered->count; i++) {
+        struct weir_produce_request *produce = gathered->requests[i];
+        int rc = append(partition, produce, now, gathered->batches[i], leaves_roll);
+        leaves_roll = weir_partition_may_roll(partition);
+        if (rc == WEIR_END) {
+            for (size_t at = i; at < gathered->count; at++)
+                left[at - i] = &gathered->requests[at]->request;
+            weir_partition_roll_before(partition, left, gathered->count - i);
+            return;
+        }
+        answer(partition, produce, rc);
+    }
+}
+
+static void append_gathered(struct weir_partition *partition)
+{
+    struct gathered gathered = {.count = 0};
+    struct weir_error error = {0};
+    struct weir_wall now = weir_wall_now(partition->shard->env);
+    struct weir_produce_request *produce = partition->gathered_first;
+    weir_assert(partition->state == WEIR_PARTITION_OPEN);
+    weir_assert(partition->gathered_count <= WEIR_APPEND_ALL_MAX);
+    bool leaves_roll = take_turn(partition);
+    partition->gathered_first = NULL;
+    partition->gathered_last = NULL;
+    partition->gathered_count = 0;
+    partition->append_gathered = NULL;
+    while (produce != NULL) {
+        struct weir_produce_request *next = produce->next;
+        int rc = check(partition, produce, now, &gathered.batches[gathered.count]);
+        if (rc < 0) {
+            answer(partition, produce, rc);
+        } else {
+            gathered.requests[gathered.count++] = produce;
+        }
+        produce = next;
+    }
+    int rc = append_all(partition, &gathered, now, &error);
+    if (rc == WEIR_END) {
+        append_singly(partition, &gathered, now, leaves_roll);
+    } else {
+        for (size_t i = 0; i < gathered.count; i++) {
+            if (rc < 0) gathered.requests[i]->request.error = error;
+            answer(partition, gathered.requests[i], rc);
+        }
+    }
+    /* Where a worker begins a new segment they are woken when it has. */
+    if (partition->state == WEIR_PARTITION_OPEN) weir_partition_wake_fetches(partition);
+}
+
+/* Until the end of the turn, or until somebody else wants the log. */
+static void gather(struct weir_partition *partition, struct weir_produce_request *produce)
+{
+    struct weir_shard *shard = partition->shard;
+    produce->next = NULL;
+    *(partition->gathered_first != NULL ? &partition->gathered_last->next
+                                        : &partition->gathered_first) = produce;
+    partition->gathered_last = produce;
+    partition->gathered_count++;
+    partition->append_gathered = append_gathered;
+    if (!partition->is_gathering) {
+        partition->is_gathering = true;
+        partition->gathering_next = shard->gathering;
+        shard->gathering = partition;
+    }
+    if (partition->gathered_count == WEIR_APPEND_ALL_MAX) append_gathered(partition);
+}
+
+/* ---- the door -------------------------------------------------------------------------------- */
 
 /* What is no batch, or of no producer, is for the append to refuse. */
 static bool is_held(struct weir_partition *partition, struct weir_produce_request *produce)
@@ -212,7 +367,11 @@ static bool is_held(struct weir_partition *partition, struct weir_produce_reques
 static void produce_stage(struct weir_partition *partition, struct weir_request *request)
 {
     struct weir_produce_request *produce = (struct weir_produce_request *)request;
-    if (!is_held(partition, produce)) append_and_answer(partition, produce);
+    if (request->may_gather) {
+        gather(partition, produce);
+    } else if (!is_held(partition, produce)) {
+        append_and_answer(partition, produce);
+    }
 }
 
 void weir_partition_write(struct weir_partition *partition, struct weir_produce_request *produce)
@@ -222,6 +381,7 @@ void weir_partition_write(struct weir_partition *partition, struct weir_produce_
     produce->request.topic = partition->topic;
     produce->request.partition = partition->number;
     produce->request.stage = produce_stage;
+    produce->request.may_gather = false;
     weir_partition_enter(partition->shard, &produce->request);
 }
 
@@ -247,6 +407,8 @@ void weir_engine_produce(struct weir_engine *engine, struct weir_produce_request
     struct weir_topic_partition to = request->to;
     if (may_write(request)) {
         weir_request_set_out(engine, &request->request);
+        request->request.may_gather =
+            !request->is_internal && weir_slice_is_null(request->transactional_id);
         request->request.may_create = engine->options.auto_create_topics &&
                                       !request->walk_records &&
                                       !weir_request_has_id(&request->request);

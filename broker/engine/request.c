@@ -9,6 +9,7 @@ void weir_request_set_out(struct weir_engine *engine, struct weir_request *reque
     request->rc = 0;
     request->error = (struct weir_error){0};
     request->may_create = false;
+    request->may_gather = false;
 }
 
 void weir_request_send_controller(struct weir_engine *engine, struct weir_request *request,

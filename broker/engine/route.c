@@ -20,6 +20,7 @@ void weir_request_enter(struct weir_request *request, struct weir_topic_partitio
     request->topic = to.topic;
     request->partition = to.partition;
     request->stage = stage;
+    request->may_gather = false;
     weir_partition_enter(shard, request);
 }
 

@@ -17,9 +17,9 @@ enum { TAILS_SIZE_MAX = 32 << 20 };
 
 /*
  * A shard is an actor: what has arrived is handled message by message, then it has a turn. In a turn all that
- * waited for the others comes at once: fetches whose time is up, on shard 0 the metadata, then one flush for
- * whatever the messages appended, retention, and last the service, which finds all answers there. What a turn
- * begins (flushes, reads) comes back as messages; what it waits for it says by one time to be woken at.
+ * waited for the others comes at once: the appends, with one write for each log; fetches whose time is up, on shard 0
+ * the metadata, then one flush for whatever was appended, retention, and last the service. What a turn begins (flushes,
+ * reads) comes back as messages; what it waits for it says by one time to be woken at.
  */
 
 /* ---- news ------------------------------------------------------------------------------------ */
@@ -72,6 +72,20 @@ static void hear_offline(struct weir_message *message)
 }
 
 /* ---- turns ----------------------------------------------------------------------------------- */
+
+static int append_gathered(struct weir_shard *shard)
+{
+    int count = 0;
+    struct weir_partition *partition;
+    while ((partition = shard->gathering) != NULL) {
+        shard->gathering = partition->gathering_next;
+        partition->is_gathering = false;
+        if (partition->append_gathered == NULL) continue;
+        partition->append_gathered(partition);
+        count++;
+    }
+    return count;
+}
 
 static int expire_fetches(struct weir_shard *shard, struct weir_mono now)
 {
@@ -138,7 +152,8 @@ int weir_shard_run_once(void *impl)
     bool is_home = shard == &shard->engine->shards[0];
     struct weir_mono now = weir_mono_now(shard->env);
     struct weir_mono next = WEIR_MONO_NEVER;
-    int count = expire_fetches(shard, now);
+    int count = append_gathered(shard);
+    count += expire_fetches(shard, now);
     count += retry_holds(shard, now);
     count += run_state_machines(shard, now);
     if (is_home) count += owner->ops->run_once(owner->impl, now, &next);
@@ -155,6 +170,7 @@ int weir_shard_run_once(void *impl)
         count += shard->service.run_once(shard->service.impl, now, &next);
     }
     weir_actor_wake_at(shard->actor, next);
+    if (shard->gathering != NULL) count++; /* somebody in here has let requests in */
     return count;
 }
 

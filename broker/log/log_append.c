@@ -298,10 +298,11 @@ static int reserve(struct weir_partition_log *log, const struct weir_log_part *p
 
 /* ---- into the file --------------------------------------------------------------------------- */
 
-static void assign_offsets(struct weir_partition_log *log, const struct weir_log_part *part,
-                           struct weir_wall now)
+/* From `offset` on; what the next part's begin with. */
+static int64_t assign_offsets(const struct weir_partition_log *log,
+                              const struct weir_log_part *part, struct weir_wall now,
+                              int64_t offset)
 {
-    int64_t offset = log->end_offset;
     for (size_t at = 0; at < part->size;) {
         uint8_t *batch = part->bytes->data + part->from + at;
         size_t size = (size_t)weir_load_u32(batch + 8) + WEIR_BATCH_OVERHEAD;
@@ -312,6 +313,7 @@ static void assign_offsets(struct weir_partition_log *log, const struct weir_log
         offset += (int64_t)weir_load_u32(batch + 23) + 1;
         at += size;
     }
+    return offset;
 }
 
 /* What a write for which room ran out has left behind the log's end. Where even that cannot be cut off
@@ -332,17 +334,21 @@ static int cut_torn_tail(struct weir_partition_log *log, struct weir_error *erro
     return rc;
 }
 
-static int write_run(struct weir_partition_log *log, const struct weir_log_part *part,
-                     struct weir_error *error)
+/* The parts one behind the other. */
+static int write_run(struct weir_partition_log *log, const struct weir_log_part *parts,
+                     size_t count, struct weir_error *error)
 {
     struct weir_segment *active = weir_log_active(log);
-    struct weir_iovec bytes = {part->bytes->data + part->from, part->size};
+    struct weir_iovec bytes[WEIR_APPEND_ALL_MAX];
     struct weir_error local = {0};
+    weir_assert(count <= WEIR_APPEND_ALL_MAX);
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = (struct weir_iovec){parts[i].bytes->data + parts[i].from, parts[i].size};
     int rc = weir_segment_hold(active, &local);
     bool is_held = rc == 0;
     if (is_held) {
         weir_kept_file_note_write(active->kept);
-        rc = weir_file_write(active->kept->file, &bytes, 1, active->facts.size, &local);
+        rc = weir_file_write(active->kept->file, bytes, count, active->facts.size, &local);
         weir_segment_release(active);
     }
     if (rc == 0) return 0;
@@ -452,8 +458,8 @@ static int append_run(struct weir_partition_log *log, const struct run *run,
         return weir_error_set(error, WEIR_NO_MEMORY, "log '%s': no memory for a marker", log->path);
     }
     int64_t base_offset = log->end_offset;
-    assign_offsets(log, part, now);
-    rc = write_run(log, part, error);
+    (void)assign_offsets(log, part, now, base_offset);
+    rc = write_run(log, part, 1, error);
     result_out->needed_files |= rc == WEIR_LIMIT; /* the segment's file was to be opened again */
     if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
     account(log, part, now);
@@ -486,4 +492,113 @@ int weir_partition_log_append(struct weir_partition_log *log, const struct weir_
     rc = append_run(log, &run, &part, append, result_out, error);
     weir_shared_unref(anew);
     return rc;
+}
+
+/* ---- several with one write ------------------------------------------------------------------ */
+
+/*
+ * What is appended to a log in a turn is written with one call: the file system takes a long write in large pieces,
+ * and short ones that begin anywhere in a page, page by page. Every append is looked at before anything is changed, as
+ * if those before it had been made; whatever is not plain leaves the whole to be made one by one, where each case
+ * has its place.
+ */
+struct group {
+    struct weir_log_part parts[WEIR_APPEND_ALL_MAX];
+    struct weir_batch_header headers[WEIR_APPEND_ALL_MAX];
+    struct run run; /* all of them */
+    size_t size;
+};
+
+/* The newest batch of the same producer among the first `count`; NULL: none. */
+static const struct weir_batch_header *find_previous(const struct group *group, size_t count,
+                                                     int64_t producer_id)
+{
+    while (count > 0) {
+        const struct weir_batch_header *header = &group->headers[--count];
+        if (header->producer_id == producer_id) return header;
+    }
+    return NULL;
+}
+
+/* Does it go with those before it? */
+static bool joins_group(const struct weir_partition_log *log, const struct weir_append *append,
+                        struct group *group, size_t index)
+{
+    const struct weir_producer_state *producers = &log->producers;
+    struct weir_log_part part = part_of(append);
+    struct weir_batch_reader reader = batches_of(&part);
+    struct weir_producer_batch duplicate;
+    const struct weir_batch_header *header = &reader.header;
+    if (weir_batch_reader_next(&reader, NULL) != 0 || reader.rest.size > 0) return false;
+    if (weir_batch_is_control(header) || weir_batch_is_transactional(header)) return false;
+    if (check_batch(log, append, header, NULL) < 0) return false;
+    if (header->producer_id >= 0) {
+        const struct weir_batch_header *previous = find_previous(group, index, header->producer_id);
+        if (!weir_producer_state_knows(producers, header->producer_id)) return false;
+        if (weir_producer_state_admit(producers, header, previous, &duplicate, NULL) != 0) {
+            return false;
+        }
+    }
+    group->parts[index] = part;
+    group->headers[index] = *header;
+    group->run.record_count += header->record_count;
+    if (header->max_timestamp_ms > group->run.max_timestamp_ms) {
+        group->run.max_timestamp_ms = header->max_timestamp_ms;
+    }
+    group->size += part.size;
+    return true;
+}
+
+static bool is_plain(const struct weir_partition_log *log)
+{
+    return !log->mark_is_owed && !log->has_torn_tail && log->is_size_checked &&
+           log->config.compression_type < 0;
+}
+
+/* What there is no room for without a new segment stays single, too. Of producers that are known nothing needs
+ * memory. */
+static bool form_group(const struct weir_partition_log *log, const struct weir_append *appends,
+                       size_t count, struct group *group)
+{
+    group->run = (struct run){.batch_count = count, .max_timestamp_ms = WEIR_NO_TIMESTAMP};
+    group->size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!joins_group(log, &appends[i], group, i)) return false;
+    }
+    if (log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME) {
+        group->run.max_timestamp_ms = appends[0].now.ms;
+    }
+    const struct weir_segment_facts *facts = &weir_log_active(log)->facts;
+    if (facts->size + (int64_t)group->size > log->config.segment_bytes) return false;
+    if (wants_roll(log, &group->run, group->size)) return false;
+    return !is_beyond_limits(facts, log->end_offset, &group->run, group->size);
+}
+
+int weir_partition_log_append_all(struct weir_partition_log *log, const struct weir_append *appends,
+                                  size_t count, struct weir_append_result *results,
+                                  struct weir_error *error)
+{
+    struct group group;
+    weir_assert(count >= 2 && count <= WEIR_APPEND_ALL_MAX);
+    if (weir_log_is_offline(log) || !is_plain(log)) return WEIR_END;
+    if (!form_group(log, appends, count, &group)) return WEIR_END;
+    if (weir_leader_epochs_reserve(&log->epochs) < 0) return WEIR_END;
+    const struct weir_wall now = appends[0].now;
+    bool has_log_time = log->config.message_timestamp_type == WEIR_LOG_APPEND_TIME;
+    int64_t offset = log->end_offset;
+    for (size_t i = 0; i < count; i++) {
+        results[i] = (struct weir_append_result){
+            .base_offset = offset,
+            .append_time_ms = has_log_time ? now.ms : WEIR_NO_TIMESTAMP,
+            .stored_bytes = (int64_t)group.parts[i].size,
+        };
+        offset = assign_offsets(log, &group.parts[i], now, offset);
+        results[i].last_offset = offset - 1;
+    }
+    int rc = write_run(log, group.parts, count, error);
+    results[0].needed_files = rc == WEIR_LIMIT;
+    if (rc < 0) return weir_error_wrap(error, rc, "append to '%s'", log->path);
+    for (size_t i = 0; i < count; i++)
+        account(log, &group.parts[i], now);
+    return 0;
 }

@@ -172,6 +172,17 @@ struct weir_append_result {
  */
 int weir_partition_log_append(struct weir_partition_log *log, const struct weir_append *append,
                               struct weir_append_result *result_out, struct weir_error *error);
+enum { WEIR_APPEND_ALL_MAX = 16 };
+/**
+ * Several appends of one batch each, in their order and with one write: all of them, or none. What is not as nearly
+ * all are (a batch that is refused, repeated or of a transaction, a topic's own codec, a new segment that is due) is
+ * for weir_partition_log_append, one by one.
+ * 2 <= `count` <= WEIR_APPEND_ALL_MAX. Errors: WEIR_END: that is the case, and nothing has been done; else as
+ * weir_partition_log_append where the write fails, for all alike.
+ */
+int weir_partition_log_append_all(struct weir_partition_log *log, const struct weir_append *appends,
+                                  size_t count, struct weir_append_result *results,
+                                  struct weir_error *error);
 /** Is a new segment due that a sync on its way has held back? */
 bool weir_partition_log_owes_roll(const struct weir_partition_log *log);
 /**

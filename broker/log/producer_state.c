@@ -288,6 +288,12 @@ int weir_producer_state_admit(const struct weir_producer_state *state,
     return check_against(producer, header, duplicate_out, error);
 }
 
+bool weir_producer_state_knows(const struct weir_producer_state *state, int64_t producer_id)
+{
+    const struct weir_producer *producer = find(state, producer_id);
+    return producer != NULL && is_known(producer);
+}
+
 int weir_producer_state_check_new(const struct weir_producer_state *state,
                                   const struct weir_batch_header *header, struct weir_error *error)
 {

@@ -87,6 +87,8 @@ int weir_producer_state_admit(const struct weir_producer_state *state,
                               const struct weir_batch_header *header,
                               const struct weir_batch_header *previous,
                               struct weir_producer_batch *duplicate_out, struct weir_error *error);
+/** Has it had a place here? What it sends next needs no memory then. */
+bool weir_producer_state_knows(const struct weir_producer_state *state, int64_t producer_id);
 /** A batch of transactions of version 2: its producer begins at sequence 0 where nothing is known of it, for
  * there is a state for as long as its epoch may be in use. WEIR_OUT_OF_ORDER_SEQUENCE. */
 int weir_producer_state_check_new(const struct weir_producer_state *state,

@@ -34,6 +34,7 @@ struct weir_request {
     struct weir_slice topic; /* the engine's, as the rest */
     int32_t partition;
     bool may_create;
+    bool may_gather; /* it may wait for the end of its turn, with others like it */
     void (*stage)(struct weir_partition *partition, struct weir_request *request);
     void (*arrive)(struct weir_message *message);
     bool (*before_reply)(struct weir_request *request); /* true: not yet, somebody else will */
