@@ -46,7 +46,7 @@ enum weir_connection_state {
 };
 
 enum {
-    WEIR_HEAD_SIZE = 16 * 1024,
+    WEIR_HEAD_SIZE = 64 * 1024,
     WEIR_TRUST_FIRST = 16 * 1024,  /* room that a frame gets at once: the first on a connection */
     WEIR_TRUST_SMALL = 128 * 1024, /* those after it */
     WEIR_UNSENT_MAX = 1024 * 1024,
@@ -105,7 +105,8 @@ struct weir_connection {
 
     struct weir_head *head;
     struct weir_incoming incoming;
-    size_t trust; /* bytes of a frame that get room before they are there */
+    size_t trust;     /* bytes of a frame that get room before they are there */
+    size_t last_size; /* of the last whole frame */
     struct weir_request_line line;
     struct weir_connection_keep keep; /* a handler's */
 

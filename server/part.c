@@ -17,6 +17,7 @@ enum {
     SWEEP_INTERVAL_MS = 100, /* deadlines are looked at no more often */
     LOG_INTERVAL_MS = 1000,
     CLOSE_GRACE_MS = 5000, /* for answers on their way when the server closes */
+    HEADS_KEEP = 16,       /* a megabyte of them */
 };
 
 /* ---- what is said ---------------------------------------------------------------------------- */
@@ -196,7 +197,7 @@ void weir_part_init(struct weir_server_part *part, struct weir_server *server, i
     weir_context_pool_init(&part->contexts, &part->budget);
     weir_answer_pool_init(&part->answers, &part->budget);
     part->sessions.unsent_size = &part->answers.records_size;
-    weir_pool_init(&part->heads, &part->budget, sizeof(struct weir_head), WEIR_POOL_KEEP);
+    weir_pool_init(&part->heads, &part->budget, sizeof(struct weir_head), HEADS_KEEP);
     weir_pool_init(&part->sends, &part->budget, sizeof(struct weir_send), WEIR_POOL_KEEP);
 }
 
