@@ -72,7 +72,7 @@ static void write_marker_stage(struct weir_partition *partition, struct weir_req
     weir_partition_refresh(partition);
     int rc = write_marker(partition, marker);
     if (rc == WEIR_END) {
-        weir_partition_roll_before(partition, request);
+        weir_partition_roll_before(partition, &request, 1);
         return;
     }
     if (rc < 0) {
