@@ -226,6 +226,13 @@ static void has_read(void *context, int64_t result)
     (void)weir_connection_take_in(connection);
 }
 
+/* Who has not sent a whole frame yet is not given more room than one gets at first. */
+static size_t head_room(const struct weir_connection *connection)
+{
+    if (connection->last_size == 0) return WEIR_TRUST_FIRST;
+    return connection->last_size < LARGE ? WEIR_HEAD_SIZE : BEGINNING;
+}
+
 static void read_to_head(struct weir_connection *connection)
 {
     weir_assert(connection->head == NULL);
@@ -236,8 +243,7 @@ static void read_to_head(struct weir_connection *connection)
     }
     connection->head->from = connection->head->size = 0;
     weir_connection_set_state(connection, WEIR_CONNECTION_READING);
-    size_t size = connection->last_size < LARGE ? WEIR_HEAD_SIZE : BEGINNING;
-    weir_socket_read(connection->socket, connection->head->bytes, size,
+    weir_socket_read(connection->socket, connection->head->bytes, head_room(connection),
                      (struct weir_socket_done){has_read, connection});
 }
 
