@@ -175,6 +175,62 @@ START_TEST(one_writer_says_nothing)
 }
 END_TEST
 
+/* ---- circles ---------------------------------------------------------------------------------- */
+
+static int left_value(struct weir_call *call, const void *key, const void *stream_value,
+                      const void *table_value, const void **value_out)
+{
+    (void)call, (void)key, (void)table_value;
+    *value_out = stream_value;
+    return 0;
+}
+
+/* in ─┬─ users ─> out
+ *     └─ by another key (repartition) ─ users ─ windows ─> windows
+ * One sub-topology, by its table: it reads what it writes. */
+static struct weir_topology *circle(void)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_table *users = weir_table(builder, "users", WEIR_STRING, WEIR_STRING, NULL);
+    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    weir_to(weir_left_join(in, users, left_value, NULL, WEIR_STRING), "out");
+    struct weir_stream *again =
+        weir_repartition(weir_select_key(in, select_group, NULL, WEIR_STRING), "again", 0);
+    again = weir_left_join(again, users, left_value, NULL, WEIR_STRING);
+    struct weir_windowed_stream *windowed = weir_windowed_by(
+        weir_group_by_key(again), (struct weir_tumbling){.size_ms = 100, .grace_ms = 50});
+    weir_to(weir_to_stream(weir_windowed_count(windowed, NULL)), "windows");
+    struct weir_topology *topology = weir_build(builder, &stage.error);
+    ck_assert_msg(topology != NULL, "%s", stage.error.text);
+    ck_assert_ptr_null(strstr(weir_topology_describe(topology), "Sub-topology: 1"));
+    weir_builder_free(builder);
+    return topology;
+}
+
+/* A task that waited for what it says itself would wait for ever: no window would close, no timer tick. */
+START_TEST(time_goes_on_where_tasks_read_what_they_write)
+{
+    static const char *const topics[] = {"users", "in", "out", "windows"};
+    struct weir_streams_metrics metrics;
+    stage_open(&stage, 1);
+    for (size_t t = 0; t < sizeof topics / sizeof *topics; t++) {
+        stage_topic(&stage, topics[t], 2);
+    }
+    struct weir_topology *topology = circle();
+    stage_produce(&stage, "in", 0, "k", "a1", 3000);
+    stage_produce(&stage, "in", 0, "k", "a2", 1000);
+    stage_start(&stage, topology, STAGE_OPTIONS(.num_stream_threads = 2));
+    stage_drain(&stage);
+    weir_streams_metrics(stage.streams, &metrics);
+    ck_assert_int_eq(metrics.records_dropped_late, 1);
+    ck_assert_uint_eq(read_topic("out").records, 2);
+    ck_assert_uint_eq(read_topic("windows").records, 1);
+    ck_assert_int_eq(written_again(2), 2);
+    stage_close(&stage);
+    weir_topology_free(topology);
+}
+END_TEST
+
 /* ---- skew ------------------------------------------------------------------------------------ */
 
 enum { SKEW_MS = 1500, HISTORY = 3000, STEP_MS = 100 };
@@ -266,6 +322,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_writers_say_stays_in_the_repartition_topic);
     tcase_add_test(tests, headers_of_the_users_come_through);
     tcase_add_test(tests, one_writer_says_nothing);
+    tcase_add_test(tests, time_goes_on_where_tasks_read_what_they_write);
     tcase_add_loop_test(tests, tasks_that_catch_up_stay_together, 1, 4);
     tcase_add_loop_test(tests, the_smallest_skew_goes_on_too, 1, 4);
     tcase_add_test(tests, without_a_limit_tasks_go_their_way);
