@@ -13,8 +13,9 @@ extern "C" {
  *   created ──start──> restoring ──> running ──close──> pending shutdown ──> not running
  *                          └──────────── error ──────────> (close) ──────────> not running
  *
- * State, outputs and the progress through the input are committed together every commit.interval.ms:
- * after a crash state is exactly that of the last commit; outputs after it may be repeated.
+ * State, outputs and the progress through the input are committed together every commit.interval.ms, in a
+ * transaction: after a crash all of them are exactly those of the last commit, for whoever reads
+ * committed. docs/guide/exactly-once.md.
  */
 struct weir_streams;
 
@@ -44,6 +45,12 @@ enum weir_on_mismatch {
                                     removed records: what these held is not counted again */
 };
 
+/** What of a job's outputs counts after a crash. State and progress count once in any case. */
+enum weir_processing_guarantee {
+    WEIR_EXACTLY_ONCE = 0, /* they belong to the commit: whoever reads committed sees each once */
+    WEIR_AT_LEAST_ONCE,    /* they can be read at once, and may be repeated after a crash */
+};
+
 struct weir_streams_options {
     WEIR_SIZE(struct weir_streams_options);
     const char
@@ -69,6 +76,7 @@ struct weir_streams_options {
     /* Windows that emit when they close are looked through once in so long, of wall-clock time. 0: 1000;
      * WEIR_EMIT_AT_ONCE: at each record, which takes a scan of the changed windows each time. */
     int64_t window_emit_interval_ms;
+    enum weir_processing_guarantee processing_guarantee; /* processing.guarantee */
 };
 enum { WEIR_TIME_SKEW_OFF = -1 };
 enum { WEIR_EMIT_AT_ONCE = -1 };

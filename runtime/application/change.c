@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "runtime/application/fence.h"
 #include "wire/record_batch.h"
 
 enum { METADATA_SIZE_MAX = 1 << 20 };
@@ -46,6 +47,7 @@ int weir_app_hold_take(struct weir_app_hold *hold, struct weir_log *log, struct 
     *hold = (struct weir_app_hold){.log = log, .state_path = path};
     int rc = weir_log_claim_group(log, weir_text(id), &hold->claim, error);
     if (rc >= 0) rc = lock_state(hold, arena, error);
+    if (rc >= 0) rc = weir_app_end_transactions(log, arena, id, error);
     if (rc < 0) weir_app_hold_drop(hold);
     return rc;
 }

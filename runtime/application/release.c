@@ -24,19 +24,22 @@ static int cut(struct weir_app_hold *hold, const struct weir_start_topic *topic,
                            partition, offset);
 }
 
-static int cut_partition(struct weir_app_hold *hold, const struct weir_start_topic *topic,
-                         int32_t number, struct weir_error *error)
+/* What was left without transactions is cut; in one it is void by itself. */
+static int cut_partition(struct weir_app_hold *hold, const struct weir_app *app,
+                         const struct weir_start_topic *topic, int32_t number,
+                         struct weir_error *error)
 {
     const struct weir_start_partition *partition = &topic->partitions[number];
     if (!partition->has_entry || partition->is_foreign_entry || partition->is_offline) return 0;
     weir_assert(partition->foreign_at < 0); /* weir_app_check_release */
     int rc = 0;
-    bool has_tail = partition->log_end > partition->committed_end &&
+    bool is_transactional = app->committed.transaction_count > 0;
+    bool has_tail = !is_transactional && partition->log_end > partition->committed_end &&
                     partition->committed_end >= partition->log_start;
     if (has_tail) rc = cut(hold, topic, number, WEIR_CUT_TAIL, partition->committed_end, error);
     bool has_head = topic->role == WEIR_START_REPARTITION &&
                     partition->committed > partition->log_start &&
-                    partition->committed <= partition->committed_end;
+                    partition->committed <= partition->log_end;
     if (rc >= 0 && has_head) {
         rc = cut(hold, topic, number, WEIR_CUT_HEAD, partition->committed, error);
     }
@@ -52,7 +55,7 @@ int weir_app_release(struct weir_app_hold *hold, const struct weir_app *app,
         const struct weir_start_topic *topic = &app->facts.topics[t];
         if (!weir_app_is_internal(topic) || !weir_start_is_ours(topic)) continue;
         for (int32_t p = 0; rc >= 0 && p < topic->partition_count; p++) {
-            rc = cut_partition(hold, topic, p, error);
+            rc = cut_partition(hold, app, topic, p, error);
         }
     }
     if (rc >= 0) rc = weir_app_plan_release(app, &commit, error);

@@ -10,9 +10,10 @@
  * this file does what the one says with the other.
  *
  * What threads hand in goes into the job's partitions at once, as `sealed_` and `next_end`; what has
- * changed there is gathered when all of them have handed in, and is committed when it is durable.
+ * changed there is gathered when all of them have handed in, and is committed.
+ *
+ * All threads write in one transaction, which the commit ends (job_transaction.c).
  */
-enum { TRIM_INTERVAL_MS = 30000, TELL_INTERVAL_MS = 5000 };
 
 int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind *kind,
                      struct weir_error *error)
@@ -33,6 +34,7 @@ int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind
     weir_assert(commit->kind == NULL && commit->impl == NULL);
     commit->kind = kind;
     weir_arena_init(&commit->arena, &streams->budget, 0);
+    weir_arena_init(&commit->begin_arena, &streams->budget, 0);
     return kind->open(&options, &commit->impl, error);
 }
 
@@ -40,125 +42,9 @@ void weir_commit_close(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
     if (commit->kind != NULL) commit->kind->close(commit->impl);
+    weir_output_producer_close(&commit->producer);
     weir_arena_close(&commit->arena);
-}
-
-/* ---- partitions ------------------------------------------------------------------------------ */
-
-void weir_job_partition_check(const struct weir_job_partition *partition)
-{
-    weir_assert(partition->partition >= 0);
-    weir_assert(partition->sealed_offset >= partition->committed);
-    weir_assert(partition->next_end >= partition->committed_end);
-    weir_assert(partition->trimmed == 0 || partition->trimmed <= partition->committed);
-    weir_assert(partition->sealed_mark_count == 0 || partition->sealed_marks != NULL);
-}
-
-/* ---- trimming -------------------------------------------------------------------------------- */
-
-struct trim {
-    struct weir_cut_request cut; /* first */
-    struct weir_streams *streams;
-    struct weir_job_partition *partition;
-};
-
-static void on_trimmed(struct weir_request *request)
-{
-    struct trim *trim = (struct trim *)request;
-    struct weir_streams *streams = trim->streams;
-    weir_assert(streams->commit.trimming > 0);
-    streams->commit.trimming--;
-    if (request->rc >= 0) {
-        trim->partition->trimmed = trim->cut.offset;
-        weir_job_partition_check(trim->partition);
-    } else {
-        weir_log(&streams->env->logger, WEIR_LOG_WARN, "repartition.trim_failed", "code=%s",
-                 weir_code_name(request->rc));
-    }
-    weir_free(trim);
-}
-
-static bool is_repartition(const struct weir_streams *streams, size_t topic)
-{
-    return topic < streams->topology->topic_count &&
-           streams->topology->topics[topic].is_repartition;
-}
-
-static void trim(struct weir_streams *streams, struct weir_job_partition *partition)
-{
-    weir_assert(partition->committed > partition->trimmed);
-    struct trim *trim = weir_alloc_zero(&streams->budget, sizeof *trim);
-    if (trim == NULL) return; /* next time */
-    *trim = (struct trim){
-        .cut = {.request = {.reply_to = streams->actor, .done = on_trimmed},
-                .partition = {weir_text(streams->topics[partition->topic].name),
-                              partition->partition},
-                .what = WEIR_CUT_HEAD,
-                .offset = partition->committed},
-        .streams = streams,
-        .partition = partition,
-    };
-    streams->commit.trimming++;
-    weir_log_cut(streams->log, &trim->cut);
-}
-
-/* A changelog may be compacted as far as it is committed, for no start cuts it below that. What its log has been
- * told last is forgotten when that is closed, and told again with what is committed next. A log that cannot be
- * told compacts by rules of its own. */
-static void on_told(struct weir_request *request)
-{
-    struct trim *tell = (struct trim *)request;
-    struct weir_streams *streams = tell->streams;
-    weir_assert(streams->commit.trimming > 0);
-    streams->commit.trimming--;
-    if (request->rc >= 0) tell->partition->told_end = tell->cut.offset;
-    weir_free(tell);
-}
-
-static void tell_end(struct weir_streams *streams, struct weir_job_partition *partition)
-{
-    struct trim *tell = weir_alloc_zero(&streams->budget, sizeof *tell);
-    if (tell == NULL) return; /* next time */
-    *tell = (struct trim){
-        .cut = {.request = {.reply_to = streams->actor, .done = on_told},
-                .partition = {weir_text(streams->topics[partition->topic].name),
-                              partition->partition},
-                .what = WEIR_CUT_NEVER_BELOW,
-                .offset = partition->committed_end},
-        .streams = streams,
-        .partition = partition,
-    };
-    streams->commit.trimming++;
-    weir_log_cut(streams->log, &tell->cut);
-}
-
-static void tell_ends(struct weir_streams *streams, struct weir_mono now)
-{
-    struct weir_commit *commit = &streams->commit;
-    if (commit->trimming > 0 || now.ns < commit->tell_due.ns) return;
-    commit->tell_due = weir_mono_after_ms(now, TELL_INTERVAL_MS);
-    for (size_t t = streams->topology->topic_count; t < streams->topic_count; t++) {
-        if (streams->partitions[t] == NULL) continue;
-        for (int32_t p = 0; p < streams->topics[t].partition_count; p++) {
-            struct weir_job_partition *partition = &streams->partitions[t][p];
-            if (partition->committed_end > partition->told_end) tell_end(streams, partition);
-        }
-    }
-}
-
-/* Repartition topics are kept until they are processed: what is committed goes, now and then. */
-static void trim_repartitions(struct weir_streams *streams, struct weir_mono now)
-{
-    struct weir_commit *commit = &streams->commit;
-    if (commit->trimming > 0 || now.ns < commit->trim_due.ns) return;
-    commit->trim_due = weir_mono_after_ms(now, TRIM_INTERVAL_MS);
-    for (size_t t = 0; t < streams->topology->topic_count; t++) {
-        if (!is_repartition(streams, t) || streams->partitions[t] == NULL) continue;
-        for (int32_t p = 0; p < streams->topics[t].partition_count; p++) {
-            struct weir_job_partition *partition = &streams->partitions[t][p];
-            if (partition->committed > partition->trimmed) trim(streams, partition);
-        }
-    }
+    weir_arena_close(&commit->begin_arena);
 }
 
 /* ---- what a commit says ---------------------------------------------------------------------- */
@@ -169,8 +55,8 @@ static void count_commit(struct weir_streams *streams, struct weir_mono now)
     const struct weir_commit *commit = &streams->commit;
     weir_assert(commit->seal.entry_count > 0);
     const int64_t seal_us = (commit->sealed.ns - commit->state.begun.ns) / 1000;
-    const int64_t flush_us = (commit->released.ns - commit->sealed.ns) / 1000;
-    const int64_t write_us = (now.ns - commit->released.ns) / 1000;
+    const int64_t flush_us = (commit->gathered.ns - commit->sealed.ns) / 1000;
+    const int64_t write_us = (now.ns - commit->gathered.ns) / 1000;
     weir_counter_add(&streams->commits, 1);
     weir_histogram_add(&streams->commit_seal_us, seal_us);
     weir_histogram_add(&streams->commit_flush_us, flush_us);
@@ -194,13 +80,15 @@ static void finish(struct weir_streams *streams)
         partition->is_handed_in = false;
         weir_job_partition_check(partition);
     }
-    if (commit->seal.entry_count > 0) count_commit(streams, now);
+    if (commit->seal.entry_count > 0) {
+        count_commit(streams, now);
+        weir_transaction_committed(streams);
+    }
     weir_arena_reset(&commit->arena);
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_committed(streams->threads[i]);
     }
-    trim_repartitions(streams, now);
-    tell_ends(streams, now);
+    weir_commit_trim(streams, now);
     weir_signal(streams->env);
 }
 
@@ -246,21 +134,9 @@ struct weir_commit_entry weir_commit_entry_of(const struct weir_streams *streams
 
 static void step(struct weir_streams *streams, struct weir_commit_event event);
 
-static struct weir_commit_call call(struct weir_streams *streams,
-                                    void (*done)(struct weir_commit_call *call))
-{
-    streams->outstanding++;
-    return (struct weir_commit_call){.arena = &streams->commit.arena,
-                                     .reply_to = streams->actor,
-                                     .done = done,
-                                     .context = streams};
-}
-
 static void on_sealed(struct weir_commit_call *call)
 {
-    struct weir_streams *streams = call->context;
-    weir_assert(streams->outstanding > 0);
-    streams->outstanding--;
+    struct weir_streams *streams = weir_commit_answered(call);
     step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_GATHERED,
                                              .count = streams->commit.seal.entry_count,
                                              .rc = call->rc});
@@ -275,7 +151,7 @@ static void gather(struct weir_streams *streams)
     struct weir_commit_entry *entries = weir_arena_array(&commit->arena, count, sizeof *entries);
     commit->partitions = weir_arena_array(&commit->arena, count, sizeof *commit->partitions);
     commit->seal = (struct weir_commit_seal){
-        .call = call(streams, on_sealed),
+        .call = weir_commit_call(streams, on_sealed),
         .entries = entries,
         .entry_count = count,
         .records_end = -1,
@@ -300,17 +176,21 @@ static void gather(struct weir_streams *streams)
 
 static void on_written(struct weir_commit_call *call)
 {
-    struct weir_streams *streams = call->context;
-    weir_assert(streams->outstanding > 0);
-    streams->outstanding--;
+    struct weir_streams *streams = weir_commit_answered(call);
     step(streams, (struct weir_commit_event){.type = WEIR_COMMIT_ANSWERED, .rc = call->rc});
 }
 
+/* A thread that has handed in waits for no transaction; but positions may have moved though nothing was written. */
 static void write(struct weir_streams *streams)
 {
     struct weir_commit *commit = &streams->commit;
     weir_assert(commit->seal.entry_count > 0 && commit->seal.call.rc >= 0);
-    commit->write = call(streams, on_written);
+    commit->is_write_waiting = commit->transaction != WEIR_TRANSACTION_OPEN;
+    if (commit->is_write_waiting) {
+        weir_transaction_begin_if_wanted(streams);
+        return;
+    }
+    commit->write = weir_commit_call(streams, on_written);
     commit->kind->write(commit->impl, &commit->write);
 }
 
@@ -340,11 +220,10 @@ static void perform(struct weir_streams *streams, const struct weir_commit_event
         weir_stream_thread_seal(streams->threads[i], update->is_last);
     }
     if (update->seals) streams->commit.sealed = streams->commit.state.begun;
-    if (update->releases) streams->commit.released = event->now;
-    for (size_t i = 0; update->releases && i < streams->thread_count; i++) {
-        weir_stream_thread_release(streams->threads[i]);
+    if (update->gathers) {
+        streams->commit.gathered = event->now;
+        gather(streams); /* and what comes of that */
     }
-    if (update->gathers) gather(streams); /* and what comes of that */
     if (update->writes) write(streams);
     if (update->finishes) finish(streams);
     if (update->waits) say_it_waits(streams);
@@ -369,6 +248,12 @@ static void step(struct weir_streams *streams, struct weir_commit_event event)
 
 void weir_commit_handle(struct weir_streams *streams, enum weir_commit_event_type type)
 {
+    const struct weir_commit *commit = &streams->commit;
+    if (type == WEIR_COMMIT_TURN && !atomic_load(&streams->failed)) {
+        weir_transaction_begin_if_wanted(streams);
+        bool may_write = commit->is_write_waiting && commit->transaction == WEIR_TRANSACTION_OPEN;
+        if (may_write) write(streams);
+    }
     step(streams, (struct weir_commit_event){.type = type, .count = streams->thread_count});
 }
 

@@ -11,10 +11,13 @@
  * none covers. When a job commits, what it says in a commit and what comes of it is not asked here
  * (commit_step.h, commit.c, start.c), and nothing else in the runtime knows the answer given here.
  *
- *   recover ──> prepare ──> seal ──> write ──> seal ──> write ...
- *   └──── a start ─────────────────────┘       └── each interval
+ *   recover ──> prepare ──> seal ──> write ──> begin ──> seal ──> write ──> settle
+ *   └──── a start ─────────────────────┘       └── each interval ───────────┘
  *
- * A kind is a table of these four. One of them is under way at a time. Each is asked for on the job's
+ * What a job writes between `begin` and the `write` behind it, and what that says, counts together or not at all. After
+ * `write` the next may begin at once; `settle` answers when whoever reads what is committed sees it.
+ *
+ * A kind is a table of these. One of them is under way at a time, beside a `settle`. Each is asked for on the job's
  * actor and answers once, there, by `call.done`, perhaps before it has returned; by then nothing of it
  * is under way. What it is given is borrowed until the answer; what it gives and needs lives in the
  * call's arena. A failure is the answer's `rc` and `error`, names what failed, and is retried only where
@@ -74,11 +77,16 @@ struct weir_commit_recover {
     size_t entry_count;
     int64_t records_end; /* as sealed by the first commit of the last run; with its topic's id */
     struct weir_uuid records_topic_id;
-    const int64_t *producer_ids; /* of the last run */
+    /* Of the last run: whatever lies behind a committed end is by one of them. `are_there`: of those it was found. */
+    const int64_t *producer_ids;
+    bool *are_there;
     size_t producer_count;
+    size_t
+        transaction_count; /* transactional ids of the last run; 0: it had none, and its tails are cut */
 };
 
-/** A partition of the job's own that goes on behind the end which the last commit covers. */
+/** A partition of the job's own that goes on behind the end which the last commit covers, of a run without
+ * transactions. */
 struct weir_commit_tail {
     struct weir_topic_partition of;
     struct weir_uuid topic_id;
@@ -97,12 +105,30 @@ struct weir_commit_prepare {
     struct weir_commit_call call; /* first */
     struct weir_commit_tail *tails;
     size_t tail_count;
-    struct weir_commit_writer *writers; /* the answer: one for each stream thread */
+    const struct weir_commit_recover *recovered;
+    struct weir_commit_writer
+        *writers; /* the answer: one for each that writes outside of transactions */
     size_t writer_count;
+    const char
+        *transactional_id; /* the answer: of what is written in them. NULL: the kind has none */
 };
 
 /**
- * Make a commit of what it says. Everything that `entries` cover is durable already.
+ * Begin what the next write commits.
+ *
+ * Durable: that what is written to `partitions` from now on is void unless it is committed. Others may be written to as
+ *          well, for one more flush each.
+ * Errors:  those of the log; after a shortage it may be begun again.
+ */
+struct weir_commit_begin {
+    struct weir_commit_call call; /* first */
+    const struct weir_topic_partition *partitions;
+    size_t partition_count;
+    struct weir_commit_writer writer; /* the answer: who writes */
+};
+
+/**
+ * Make a commit of what it says. Everything that `entries` cover has been written.
  *
  * Durable: nothing; a crash from here on is as one before it.
  * Owns:    `entries` and their texts are borrowed until the write that follows has answered.
@@ -134,18 +160,23 @@ struct weir_commit_kind {
     void (*recover)(void *impl, struct weir_commit_recover *recover);
     void (*prepare)(void *impl, struct weir_commit_prepare *prepare);
     void (*seal)(void *impl, struct weir_commit_seal *seal);
+    void (*begin)(void *impl, struct weir_commit_begin *begin);
     /**
-     * Write what was sealed last.
+     * Write what was sealed last: the first of a run, or what has been begun.
      *
-     * Durable: all of it, as one: no start recovers some of its entries without the others.
+     * Durable: all of it, as one, and what has been written since `begin`: no start recovers some of it without the rest.
      * Errors:  those of the log. It may have been written all the same; after a shortage (codes whose action
      *          is to retry) it may be written again, which is then the same commit.
      */
     void (*write)(void *impl, struct weir_commit_call *call);
+    /** Answered when all readers of what is committed see the last write; a failure means that it is not known. */
+    void (*settle)(void *impl, struct weir_commit_call *call);
+    /** What has been begun is void. A failure is left to the next start. */
+    void (*abort)(void *impl, struct weir_commit_call *call);
 };
 
-/** One batch of OffsetCommit records names the ends, and tails are cut: commit_offsets_batch.c. */
-extern const struct weir_commit_kind weir_commit_offsets_batch;
+/** A transaction of the log: commit_transaction.c. */
+extern const struct weir_commit_kind weir_commit_transaction;
 
 /** Answer. */
 static inline void weir_commit_answer(struct weir_commit_call *call, int rc,

@@ -6,7 +6,8 @@
 
 enum { MAGIC = 0x57, VERSION = 4, VERSION_DURABLE = 4, VERSION_WITHOUT_BATCH = 2, FIXED_SIZE = 43 };
 enum { BATCH_DURABLE = 1 };
-enum { RUN_VERSION = 2, RUN_VERSION_RESET = 3, RUN_FIXED_SIZE = 6 };
+enum { RUN_VERSION = 2, RUN_VERSION_RESET = 3, RUN_VERSION_TRANSACTIONS = 4 };
+enum { RUN_FIXED_SIZE = 6 };
 enum { MARK_SIZE = 14 /* and the name */ };
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -203,16 +204,22 @@ int64_t weir_commit_metadata_streams_time(struct weir_slice text, struct weir_ar
 struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,
                                          struct weir_arena *arena)
 {
-    size_t size = RUN_FIXED_SIZE + run->count * sizeof(int64_t);
+    bool is_transactional = run->transaction_count > 0;
+    size_t fixed_size = RUN_FIXED_SIZE + run->count * sizeof(int64_t);
+    size_t size = fixed_size + (is_transactional ? sizeof(uint32_t) : 0);
+    weir_assert(!is_transactional || !run->is_reset_begun);
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
     bytes[0] = MAGIC;
-    bytes[1] = run->is_reset_begun ? RUN_VERSION_RESET : RUN_VERSION;
+    bytes[1] = is_transactional      ? RUN_VERSION_TRANSACTIONS
+               : run->is_reset_begun ? RUN_VERSION_RESET
+                                     : RUN_VERSION;
     weir_store_u32(bytes + 2, (uint32_t)run->count);
     for (size_t i = 0; i < run->count; i++) {
         weir_store_u64(bytes + RUN_FIXED_SIZE + i * sizeof(int64_t),
                        (uint64_t)run->producer_ids[i]);
     }
+    if (is_transactional) weir_store_u32(bytes + fixed_size, (uint32_t)run->transaction_count);
     return base64_encode(weir_slice(bytes, size), arena);
 }
 
@@ -220,10 +227,11 @@ int weir_commit_run_decode(struct weir_slice text, struct weir_arena *arena,
                            struct weir_commit_run *run_out, struct weir_error *error)
 {
     struct weir_reader reader;
-    int version = open_text(text, arena, RUN_VERSION, RUN_VERSION_RESET, &reader, error);
+    int version = open_text(text, arena, RUN_VERSION, RUN_VERSION_TRANSACTIONS, &reader, error);
     if (version < 0) return version;
     size_t count = weir_reader_u32(&reader);
-    if (reader.failed || weir_reader_left(&reader) != count * sizeof(int64_t)) {
+    size_t rest = version == RUN_VERSION_TRANSACTIONS ? sizeof(uint32_t) : 0;
+    if (reader.failed || weir_reader_left(&reader) != count * sizeof(int64_t) + rest) {
         return weir_error_set(error, WEIR_CORRUPT, "the commit's producer ids are damaged");
     }
     int64_t *ids = weir_arena_array(arena, count + 1, sizeof *ids);
@@ -232,6 +240,10 @@ int weir_commit_run_decode(struct weir_slice text, struct weir_arena *arena,
         ids[i] = (int64_t)weir_reader_u64(&reader);
     }
     *run_out = (struct weir_commit_run){
-        .producer_ids = ids, .count = count, .is_reset_begun = version == RUN_VERSION_RESET};
+        .producer_ids = ids,
+        .count = count,
+        .transaction_count = rest > 0 ? weir_reader_u32(&reader) : 0,
+        .is_reset_begun = version == RUN_VERSION_RESET,
+    };
     return 0;
 }

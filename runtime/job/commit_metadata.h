@@ -27,7 +27,13 @@
  *   0 0x57               1 version u8 = 2         2 count u32             6 producer ids i64
  *
  * Version 3 has the same bytes, and is of a reset that has come no further than its positions: until it is
- * gone on with the commit says nothing of the application's state, and no job begins from it.
+ * gone on with the commit says nothing of the application's state, and no job begins from it. Version 4 is of a run whose
+ * commits are transactions; behind the producer ids, which it has written its changelogs and repartition topics with,
+ *
+ *   count of its transactional ids u32
+ *
+ * Version 2 with producer ids is of a run of before: what it has not committed lies behind the committed ends, and
+ * no marker makes it void.
  */
 struct weir_commit_metadata {
     int64_t partition_time_ms; /* -1: none */
@@ -55,6 +61,7 @@ int64_t weir_commit_metadata_streams_time(struct weir_slice text, struct weir_ar
 struct weir_commit_run {
     const int64_t *producer_ids;
     size_t count;
+    size_t transaction_count; /* 0: it has none */
     bool is_reset_begun;
 };
 struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,

@@ -51,6 +51,7 @@ static int read_run(const struct weir_offset_entry *from, struct weir_arena *mem
     recover->records_end = from->offset;
     recover->producer_ids = run.producer_ids;
     recover->producer_count = run.count;
+    recover->transaction_count = run.transaction_count;
     return 0;
 }
 

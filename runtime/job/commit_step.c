@@ -9,8 +9,7 @@
  *
  * - It begins when it is due, wanted or the last one. All threads are told to seal; each hands in
  *   once what it has sealed is durable.
- * - When the last of them has, outputs of the next interval may go, and the record is gathered from
- *   what they have handed in. A record without entries is not written: the round is over.
+ * - When the last of them has, the record is gathered from what they have handed in. A record without entries is not written: the round is over.
  * - The record is written, and again after a shortage, until it is durable or WEIR_DELIVERY_TIMEOUT_MS
  *   have passed. It names only what is durable already, so it may be written twice.
  * - Then the interval to the next one begins.
@@ -52,7 +51,6 @@ static void wake_at(struct weir_commit_update *update, struct weir_mono when)
 /* All threads have handed in. */
 static void gather(struct weir_commit_update *update)
 {
-    update->releases = true;
     update->gathers = true;
 }
 

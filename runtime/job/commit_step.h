@@ -63,7 +63,6 @@ struct weir_commit_event {
 struct weir_commit_update {
     bool seals; /* all threads seal what they have; behind the last they process no more */
     bool is_last;
-    bool releases; /* all have handed in, the cut is clean: outputs of the next interval may go */
     bool gathers;  /* make the record and come back with WEIR_COMMIT_GATHERED */
     bool writes;   /* send the record, which is the same each time, for WEIR_COMMIT_ANSWERED */
     bool finishes; /* what the record says is so, and threads may write down their stores */

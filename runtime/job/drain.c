@@ -175,6 +175,7 @@ static bool drain_advance(struct weir_streams *streams, struct weir_drain *drain
     weir_drain_check(drain);
     if (drain->asking > 0) return false;
     if (drain->rc < 0) return true;
+    if (streams->commit.is_settling) return false; /* nobody else sees the last commit yet */
     if (!drain->has_targets) {
         if (!is_reached(streams, false)) return false;
         drain->has_targets = true;

@@ -100,7 +100,7 @@ static void shutdown_step(struct weir_streams *streams)
 static void error_step(struct weir_streams *streams)
 {
     stop_threads(streams, false);
-    if (!has_stopped(streams)) return;
+    if (!has_stopped(streams) || weir_transaction_abort(streams)) return;
     weir_drain_end_all(streams, streams->error.code);
     if (streams->close_asked) weir_streams_move(streams, WEIR_STREAMS_NOT_RUNNING);
 }

@@ -98,3 +98,12 @@ struct weir_job_partition *weir_job_partition(const struct weir_streams *streams
     if (partition < 0 || partition >= streams->topics[topic].partition_count) return NULL;
     return &streams->partitions[topic][partition];
 }
+
+void weir_job_partition_check(const struct weir_job_partition *partition)
+{
+    weir_assert(partition->partition >= 0);
+    weir_assert(partition->sealed_offset >= partition->committed);
+    weir_assert(partition->next_end >= partition->committed_end);
+    weir_assert(partition->trimmed == 0 || partition->trimmed <= partition->committed);
+    weir_assert(partition->sealed_mark_count == 0 || partition->sealed_marks != NULL);
+}

@@ -50,6 +50,12 @@ static void on_wants_commit(struct weir_message *message)
     weir_commit_handle(job_of(message), WEIR_COMMIT_WANT);
 }
 
+static void on_wants_transaction(struct weir_message *message)
+{
+    atomic_store(&thread_of(message)->is_asking_transaction, false);
+    weir_transaction_want(job_of(message));
+}
+
 struct weir_thread_listener weir_job_thread_listener(struct weir_streams *streams)
 {
     weir_assert(streams->actor != NULL);
@@ -61,5 +67,6 @@ struct weir_thread_listener weir_job_thread_listener(struct weir_streams *stream
         .on_failed = on_failed,
         .on_stopped = on_stopped,
         .on_wants_commit = on_wants_commit,
+        .on_wants_transaction = on_wants_transaction,
     };
 }

@@ -62,6 +62,7 @@ bool weir_streams_is_idle(const struct weir_streams *streams)
     if (streams->commit.state.phase != WEIR_COMMIT_IDLE || streams->commit.state.is_wanted)
         return false;
     if (streams->outstanding > 0 || streams->drains != NULL) return false;
+    if (streams->commit.is_transaction_wanted) return false;
     for (size_t i = 0; i < streams->thread_count; i++) {
         if (!weir_stream_thread_is_idle(streams->threads[i])) return false;
     }

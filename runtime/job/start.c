@@ -5,7 +5,7 @@
 /**
  * How a job starts, one round of requests after the other:
  *
- *   look ──────> topics ──> commit, partitions, the application's records
+ *   look ──────> topics ──> commit ──> partitions, the application's records
  *                  ──> epochs ──> tails ──> what was read last ──> owners
  *   compare ───> what differs, and what comes of it (start_compare.c, start_decide.c)
  *   inputs ────> read through, where state is to be dropped and made anew from them
@@ -61,6 +61,7 @@ static int compare(struct weir_start *start, struct weir_error *error)
 static int (*const steps[])(struct weir_start *start, struct weir_error *error) = {
     weir_start_look_at_topics,
     weir_start_look_at_commit,
+    weir_start_look_at_partitions,
     weir_start_read_records,
     weir_start_look_at_epochs,
     weir_start_look_at_tails,

@@ -31,13 +31,19 @@ static size_t wanted_threads(const struct weir_streams *streams)
     return tasks < threads ? tasks : threads;
 }
 
+static bool sends_outputs_at_once(const struct weir_streams *streams)
+{
+    return streams->options.processing_guarantee == WEIR_AT_LEAST_ONCE;
+}
+
 /* ---- the run begins -------------------------------------------------------------------------- */
 
 /* Records of this job that no commit covers: they will be processed again. Everything else that
  * lies there was a difference. A changelog may have lost its head up to beyond the committed
- * end. */
-static bool has_tail(const struct weir_start_partition *partition)
+ * end. What was written in transactions is void by itself. */
+static bool has_tail(const struct weir_start *start, const struct weir_start_partition *partition)
 {
+    if (start->committed.transaction_count > 0) return false;
     return partition->has_entry && partition->log_end > partition->committed_end &&
            partition->log_end > partition->log_start;
 }
@@ -57,7 +63,7 @@ static void add_tails(struct weir_start *start, const struct weir_start_topic *t
     weir_assert(topic->exists); /* those that were missing are made by now */
     for (int32_t p = 0; p < topic->partition_count; p++) {
         struct weir_start_partition *partition = &topic->partitions[p];
-        if (!has_tail(partition)) continue;
+        if (!has_tail(start, partition)) continue;
         weir_assert(partition->foreign_at < 0);
         if (partition->committed_end < partition->log_start) {
             partition->committed_end = partition->log_start;
@@ -82,12 +88,13 @@ int weir_start_prepare(struct weir_start *start, struct weir_error *error)
     int rc = weir_start_take_partitions(start, error);
     if (rc < 0) return rc;
     size_t bound = count_own_partitions(start);
-    size_t writers = wanted_threads(streams);
+    size_t writers = sends_outputs_at_once(streams) ? wanted_threads(streams) : 0;
     start->tails = weir_arena_array(arena, bound + 1, sizeof(struct weir_start_partition *));
     prepare->tails = weir_arena_array(arena, bound + 1, sizeof *prepare->tails);
     prepare->writers = weir_arena_array(arena, writers + 1, sizeof *prepare->writers);
     if (weir_arena_failed(arena)) return weir_start_no_memory(error);
     prepare->writer_count = writers;
+    prepare->recovered = &start->committed;
     for (size_t t = 0; t < start->facts.topic_count; t++) {
         const struct weir_start_topic *topic = &start->facts.topics[t];
         if (weir_start_is_internal(topic)) add_tails(start, topic);
@@ -187,6 +194,7 @@ static struct weir_partition_origin origin_of(const struct weir_start *start,
                                               const struct weir_start_topic *topic,
                                               const struct weir_job_partition *partition)
 {
+    const struct weir_start_partition *found = &topic->partitions[partition->partition];
     int64_t processed = partition->committed >= 0 ? partition->committed : 0;
     return (struct weir_partition_origin){
         .leader_epoch = partition->leader_epoch,
@@ -198,6 +206,7 @@ static struct weir_partition_origin origin_of(const struct weir_start *start,
         .needed_end = needed_end(start, topic, partition->partition),
         .partition_time_ms = partition->sealed_time_ms,
         .end = weir_start_is_internal(topic) ? partition->committed_end : processed,
+        .decided_end = weir_start_is_internal(topic) ? found->log_end : 0,
         .lost_end = topic->role == WEIR_START_CHANGELOG ? partition->lost_end : 0,
         .marks = partition->sealed_marks,
         .mark_count = partition->sealed_mark_count,
@@ -245,6 +254,9 @@ static struct weir_stream_thread_options thread_options(struct weir_streams *str
         .topic_count = streams->topic_count,
         .origins = streams->origins,
         .lives = streams->lives,
+        .transaction = &streams->commit.producer,
+        .shares_transaction = wanted_threads(streams) > 1,
+        .sends_outputs_at_once = sends_outputs_at_once(streams),
         .drive = &streams->drive,
         .alignment = streams->alignment,
         .listener = weir_job_thread_listener(streams),
@@ -286,21 +298,31 @@ static int make_threads(struct weir_start *start, size_t task_total, struct weir
     if (align(streams, count, task_total) < 0) return weir_start_no_memory(error);
     options.alignment = streams->alignment;
     options.task_capacity = count > 0 ? (task_total + count - 1) / count : 0;
-    weir_assert(count == start->prepare.writer_count); /* each has a producer of its own */
     weir_assert(streams->threads == NULL && streams->thread_count == 0);
     streams->threads =
         weir_arena_alloc_zero(&streams->memory, (count + 1) * sizeof *streams->threads);
     if (streams->threads == NULL) return weir_start_no_memory(error);
     for (size_t i = 0; i < count; i++) {
-        const struct weir_commit_writer *writer = &start->prepare.writers[i];
         options.index = i;
         int rc = weir_stream_thread_new(&options, &streams->threads[i], error);
+        if (rc >= 0) streams->thread_count = i + 1;
+        if (rc >= 0 && options.sends_outputs_at_once) {
+            const struct weir_commit_writer *writer = &start->prepare.writers[i];
+            rc = weir_stream_thread_set_producer(streams->threads[i], writer->producer_id,
+                                                 writer->producer_epoch, error);
+        }
         if (rc < 0) return rc;
-        streams->thread_count = i + 1;
-        weir_stream_thread_set_producer(streams->threads[i], writer->producer_id,
-                                        writer->producer_epoch);
     }
     return 0;
+}
+
+static int open_producer(struct weir_start *start, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    int rc = weir_output_producer_open(&streams->commit.producer, &streams->budget,
+                                       start->prepare.transactional_id, streams->topics,
+                                       streams->topic_count);
+    return rc < 0 ? weir_start_no_memory(error) : 0;
 }
 
 /* Tasks go round the threads: those of one sub-topology, which cost alike, spread over them. */
@@ -320,7 +342,8 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
         streams->task_config.task_counts = streams->task_counts;
         rc = weir_find_timed_topics(streams->topology, streams->task_counts, &streams->memory,
                                     streams->topics);
-        rc = rc < 0 ? weir_start_no_memory(error) : make_threads(start, total, error);
+        rc = rc < 0 ? weir_start_no_memory(error) : open_producer(start, error);
+        if (rc >= 0) rc = make_threads(start, total, error);
     }
     size_t next = 0;
     for (size_t s = 0; rc >= 0 && s < streams->topology->subtopology_count; s++) {

@@ -146,6 +146,7 @@ int weir_start_take_commit(struct weir_start *start, struct weir_error *error);
 
 /* start_look.c, in order: */
 int weir_start_look_at_commit(struct weir_start *start, struct weir_error *error);
+int weir_start_look_at_partitions(struct weir_start *start, struct weir_error *error);
 int weir_start_read_records(struct weir_start *start, struct weir_error *error);
 int weir_start_look_at_epochs(struct weir_start *start, struct weir_error *error);
 int weir_start_look_at_tails(struct weir_start *start, struct weir_error *error);

@@ -74,14 +74,26 @@ int weir_start_look_at_commit(struct weir_start *start, struct weir_error *error
     struct weir_streams *streams = start->streams;
     int rc = weir_start_count_topics(start, error);
     if (rc >= 0) rc = weir_start_make_facts(start, error);
-    for (size_t t = 0; rc >= 0 && t < start->facts.topic_count; t++) {
-        const struct weir_start_topic *topic = &start->facts.topics[t];
-        if (topic->partitions != NULL) rc = weir_start_ask_partitions(start, t, error);
-    }
     if (rc < 0) return rc;
     start->committed = (struct weir_commit_recover){.call = weir_start_called(start)};
     streams->commit.kind->recover(streams->commit.impl, &start->committed);
     return 0;
+}
+
+/* Behind the commit: what the last run has left open is ended by then, and its markers are there. */
+int weir_start_look_at_partitions(struct weir_start *start, struct weir_error *error)
+{
+    const struct weir_commit_call *committed = &start->committed.call;
+    if (committed->rc < 0) {
+        weir_error_copy(error, &committed->error);
+        return committed->rc;
+    }
+    int rc = 0;
+    for (size_t t = 0; rc >= 0 && t < start->facts.topic_count; t++) {
+        const struct weir_start_topic *topic = &start->facts.topics[t];
+        if (topic->partitions != NULL) rc = weir_start_ask_partitions(start, t, error);
+    }
+    return rc;
 }
 
 int weir_start_read_records(struct weir_start *start, struct weir_error *error)
@@ -126,11 +138,6 @@ static size_t ask_epochs(struct weir_start *start, struct weir_epoch_end_request
 
 int weir_start_look_at_epochs(struct weir_start *start, struct weir_error *error)
 {
-    const struct weir_commit_call *committed = &start->committed.call;
-    if (committed->rc < 0) {
-        weir_error_copy(error, &committed->error);
-        return committed->rc;
-    }
     int rc = weir_start_take_partitions(start, error);
     if (rc >= 0) rc = weir_start_take_commit(start, error);
     if (rc < 0) return rc;
@@ -227,7 +234,8 @@ static bool next_tail(struct weir_start *start)
             start->tail_offset = partition->committed_end > partition->log_start
                                      ? partition->committed_end
                                      : partition->log_start;
-            return true;
+            /* A reader that has come behind a marker had the log trimmed behind what is committed. */
+            if (start->tail_offset < partition->log_end) return true;
         }
         start->tail_partition = -1;
     }

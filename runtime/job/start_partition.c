@@ -128,9 +128,17 @@ void weir_start_take_epoch_end(const struct weir_start_topic *topic,
 static bool is_of_run(const struct weir_commit_recover *committed, int64_t producer_id)
 {
     for (size_t i = 0; i < committed->producer_count; i++) {
-        if (committed->producer_ids[i] == producer_id) return true;
+        if (committed->producer_ids[i] != producer_id) continue;
+        if (committed->are_there != NULL) committed->are_there[i] = true;
+        return true;
     }
     return false;
+}
+
+/* Markers end what a producer has left, and are no records. */
+static bool has_records(const struct weir_batch_header *header)
+{
+    return header->record_count > 0 && !weir_batch_is_control(header);
 }
 
 int weir_start_check_tail(const struct weir_commit_recover *committed, struct weir_slice batches,
@@ -143,7 +151,7 @@ int weir_start_check_tail(const struct weir_commit_recover *committed, struct we
         int64_t last = weir_batch_last_offset(header);
         if (last < *from) continue;
         *is_ours_out = header->base_offset >= *from &&
-                       (header->record_count == 0 || is_of_run(committed, header->producer_id));
+                       (!has_records(header) || is_of_run(committed, header->producer_id));
         if (!*is_ours_out) return 0;
         *from = last + 1;
     }

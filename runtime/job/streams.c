@@ -51,6 +51,12 @@ static int check_options(const struct weir_streams_options *options, struct weir
                               "on_mismatch is %d: one of the WEIR_ON_MISMATCH_ values",
                               (int)options->on_mismatch);
     }
+    if (options->processing_guarantee < WEIR_EXACTLY_ONCE ||
+        options->processing_guarantee > WEIR_AT_LEAST_ONCE) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "processing_guarantee is %d: WEIR_EXACTLY_ONCE or WEIR_AT_LEAST_ONCE",
+                              (int)options->processing_guarantee);
+    }
     if (options->num_stream_threads < 0 || options->commit_interval_ms < 0) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "num_stream_threads and commit_interval_ms are not negative");
@@ -343,7 +349,7 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
         return NULL;
     }
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_rocksdb,
-                                             .commit = &weir_commit_offsets_batch};
+                                             .commit = &weir_commit_transaction};
     return weir_streams_start_in(log, topology, &taken, &hooks, error);
 }
 

@@ -51,8 +51,26 @@ struct weir_job_partition {
     int64_t drain_to;
 };
 
+/** Of what is written between two commits: job_transaction.c. */
+enum weir_transaction_phase {
+    WEIR_TRANSACTION_CLOSED,
+    WEIR_TRANSACTION_BEGINNING,
+    WEIR_TRANSACTION_OPEN,
+    WEIR_TRANSACTION_ABORTING,
+};
+
 struct weir_commit {
     struct weir_commit_state state; /* by weir_commit_step only */
+    enum weir_transaction_phase transaction;
+    bool is_transaction_wanted; /* by a thread */
+    bool is_write_waiting;      /* for one to be open */
+    bool is_settling;           /* not all who read what is committed see the last one */
+    struct weir_commit_begin begin;
+    struct weir_arena begin_arena; /* of what it names */
+    struct weir_commit_call settle;
+    struct weir_commit_call abort;
+    struct weir_backoff begin_backoff;
+    struct weir_output_producer producer; /* threads write in transactions with it */
     const struct weir_commit_kind *kind;
     void *impl;                             /* the kind's; NULL until it is open */
     struct weir_arena arena;                /* of what is sealed */
@@ -60,7 +78,7 @@ struct weir_commit {
     struct weir_commit_seal seal;
     struct weir_commit_call write;
     struct weir_mono sealed;   /* when the last of its threads had sealed */
-    struct weir_mono released; /* when all had handed in */
+    struct weir_mono gathered; /* when all had handed in */
     struct weir_mono trim_due;
     struct weir_mono tell_due;
     size_t trimming; /* cuts under way */
@@ -187,6 +205,8 @@ bool weir_streams_is_idle(const struct weir_streams *streams);
 /* job_state.c, which all others stand on: */
 /** What holds between the fields, before and after each turn of the job's actor. */
 void weir_streams_check(const struct weir_streams *streams);
+/** What holds between its fields, each time that one of them has moved. */
+void weir_job_partition_check(const struct weir_job_partition *partition);
 /** NULL: nobody in the job reads or writes that partition. */
 struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
                                               int32_t partition);
@@ -214,9 +234,23 @@ int weir_start_new(struct weir_streams *streams, struct weir_error *error);
 void weir_start_step(struct weir_streams *streams);
 void weir_start_free(struct weir_streams *streams);
 
+/* commit_trim.c, behind a commit: what is processed goes, and logs hear what is committed. */
+void weir_commit_trim(struct weir_streams *streams, struct weir_mono now);
+
+/* job_transaction.c */
+/** An operation of the kind's is on its way, and has been answered. */
+struct weir_commit_call weir_commit_call(struct weir_streams *streams,
+                                         void (*done)(struct weir_commit_call *call));
+struct weir_streams *weir_commit_answered(struct weir_commit_call *call);
+/** A thread has something to send in a transaction. */
+void weir_transaction_want(struct weir_streams *streams);
+void weir_transaction_begin_if_wanted(struct weir_streams *streams);
+/** It is written that it counts. */
+void weir_transaction_committed(struct weir_streams *streams);
+/** What a job that has failed has left open, once its threads have stopped. True: it is under way. */
+bool weir_transaction_abort(struct weir_streams *streams);
+
 /* commit.c */
-/** What holds between its fields, each time that one of them has moved. */
-void weir_job_partition_check(const struct weir_job_partition *partition);
 /** What a commit says of a partition as it stands. */
 struct weir_commit_entry weir_commit_entry_of(const struct weir_streams *streams,
                                               const struct weir_job_partition *partition);

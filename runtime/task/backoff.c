@@ -12,7 +12,11 @@ static int64_t elapsed_ms(const struct weir_backoff *backoff, struct weir_mono n
 bool weir_backoff_failed(struct weir_backoff *backoff, int rc, struct weir_mono now)
 {
     weir_assert(rc < 0);
-    if (!weir_code_is_shortage(rc)) return false;
+    return weir_code_is_shortage(rc) && weir_backoff_wait(backoff, now);
+}
+
+bool weir_backoff_wait(struct weir_backoff *backoff, struct weir_mono now)
+{
     if (!backoff->is_waiting) *backoff = (struct weir_backoff){.is_waiting = true, .since = now};
     if (elapsed_ms(backoff, now) >= WEIR_DELIVERY_TIMEOUT_MS) return false;
     backoff->due = weir_mono_after_ms(now, WEIR_RETRY_BACKOFF_MS);

@@ -21,6 +21,8 @@ struct weir_backoff { /* zeroed: nothing has failed */
 
 /** True if `rc` is a shortage that is waited out; `due` says until when. */
 bool weir_backoff_failed(struct weir_backoff *backoff, int rc, struct weir_mono now);
+/** The same of what waits for somebody else's shortage. */
+bool weir_backoff_wait(struct weir_backoff *backoff, struct weir_mono now);
 bool weir_backoff_is_due(const struct weir_backoff *backoff, struct weir_mono now);
 /** How long it took, in ms; -1: nothing had failed. */
 int64_t weir_backoff_over(struct weir_backoff *backoff, struct weir_mono now);

@@ -21,9 +21,6 @@ struct weir_output_slot {
     int32_t partition;
     int64_t end_offset;
     int64_t given_end; /* as next_end gave it last; -1: never */
-    int32_t next_sequence;
-    bool is_known;     /* the log has a batch of this run: it takes none out of order any more */
-    int32_t in_flight; /* sent and not answered */
 };
 
 void weir_collector_init(struct weir_collector *collector, struct weir_budget *budget,
@@ -33,17 +30,7 @@ void weir_collector_init(struct weir_collector *collector, struct weir_budget *b
     *collector = (struct weir_collector){.budget = budget,
                                          .batch_budget = batch_budget,
                                          .topics = topics,
-                                         .topic_count = topic_count,
-                                         .producer_id = WEIR_NO_PRODUCER_ID,
-                                         .producer_epoch = WEIR_NO_PRODUCER_EPOCH};
-}
-
-void weir_collector_set_producer(struct weir_collector *collector, int64_t producer_id,
-                                 int16_t producer_epoch)
-{
-    weir_assert(producer_id >= 0 && weir_collector_is_empty(collector));
-    collector->producer_id = producer_id;
-    collector->producer_epoch = producer_epoch;
+                                         .topic_count = topic_count};
 }
 
 static void slots_free(struct weir_output_slot **slots, int32_t count)
@@ -71,7 +58,8 @@ void weir_collector_close(struct weir_collector *collector)
         slots_free(collector->slots[i], collector->topics[i].partition_count);
     }
     weir_free(collector->slots);
-    outputs_free(collector->pending);
+    outputs_free(collector->pending[false].first);
+    outputs_free(collector->pending[true].first);
     outputs_free(collector->pool);
     *collector = (struct weir_collector){0};
 }
@@ -116,39 +104,45 @@ static struct weir_output *output_from_pool(struct weir_collector *collector)
     return output;
 }
 
+static bool is_in_transaction(const struct weir_collector *collector, size_t topic)
+{
+    return collector->topics[topic].is_internal || !collector->sends_outputs_at_once;
+}
+
+/* In a transaction it is on the disk before that is committed: nobody waits for it before. */
 static void output_fill(struct weir_output *output, struct weir_collector *collector,
                         const struct weir_output_slot *slot, struct weir_shared *bytes)
 {
     const struct weir_job_topic *topic = &collector->topics[slot->topic];
+    const bool in_transaction = is_in_transaction(collector, slot->topic);
     *output = (struct weir_output){
         .produce = {.to = {weir_text(topic->name), slot->partition},
                     .batches = bytes,
-                    .acks = WEIR_ACKS_ALL,
+                    .acks = in_transaction ? WEIR_ACKS_LEADER : WEIR_ACKS_ALL,
                     .is_internal = topic->is_internal},
         .collector = collector,
         .topic = slot->topic,
         .record_count = slot->builder.record_count,
+        .is_in_transaction = in_transaction,
     };
 }
 
-/* A refused batch that is skipped would leave a gap, behind which all is out of order. */
-static bool has_sequences(const struct weir_collector *collector, size_t topic)
+static void enqueue(struct weir_output_queue *queue, struct weir_output *output)
 {
-    bool may_skip = collector->may_skip && !collector->topics[topic].is_internal;
-    return collector->producer_id >= 0 && !may_skip;
+    if (queue->last != NULL) {
+        queue->last->next = output;
+    } else {
+        queue->first = output;
+    }
+    queue->last = output;
 }
 
-/* The slot's batch goes to the end of the queue. */
+/* The slot's batch goes to the end of its queue. Its producer fills the rest in when it is sent. */
 static int slot_finish(struct weir_collector *collector, struct weir_output_slot *slot)
 {
     struct weir_slice batch;
     struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
-    bool is_numbered = has_sequences(collector, slot->topic);
-    if (is_numbered) {
-        finish.producer_id = collector->producer_id;
-        finish.producer_epoch = collector->producer_epoch;
-        finish.base_sequence = slot->next_sequence;
-    }
+    finish.leaves_crc = true;
     int rc = weir_batch_builder_finish(&slot->builder, &finish, &batch);
     if (rc < 0) return rc;
     struct weir_output *output = output_from_pool(collector);
@@ -162,16 +156,8 @@ static int slot_finish(struct weir_collector *collector, struct weir_output_slot
     memcpy(bytes->data, batch.data, batch.size);
     bytes->size = batch.size;
     output_fill(output, collector, slot, bytes);
-    if (collector->pending_tail != NULL) {
-        collector->pending_tail->next = output;
-    } else {
-        collector->pending = output;
-    }
-    collector->pending_tail = output;
+    enqueue(&collector->pending[output->is_in_transaction], output);
     collector->pending_bytes += batch.size;
-    if (is_numbered) {
-        slot->next_sequence = weir_sequence_add(slot->next_sequence, slot->builder.record_count);
-    }
     weir_batch_builder_reset(&slot->builder);
     return 0;
 }
@@ -285,12 +271,13 @@ int weir_collector_finish(struct weir_collector *collector, struct weir_error *e
     return 0;
 }
 
-struct weir_output *weir_collector_take(struct weir_collector *collector)
+struct weir_output *weir_collector_take(struct weir_collector *collector, bool is_in_transaction)
 {
-    struct weir_output *output = collector->pending;
+    struct weir_output_queue *queue = &collector->pending[is_in_transaction];
+    struct weir_output *output = queue->first;
     if (output == NULL) return NULL;
-    collector->pending = output->next;
-    if (collector->pending == NULL) collector->pending_tail = NULL;
+    queue->first = output->next;
+    if (queue->first == NULL) queue->last = NULL;
     collector->pending_bytes -= output->produce.batches->size;
     output->next = NULL;
     return output;
@@ -302,30 +289,9 @@ static struct weir_output_slot *slot_from(const struct weir_collector *collector
     return collector->slots[output->topic][output->produce.to.partition];
 }
 
-void weir_collector_sent(struct weir_collector *collector, const struct weir_output *output)
-{
-    slot_from(collector, output)->in_flight++;
-}
-
-void weir_collector_answered(struct weir_collector *collector, const struct weir_output *output)
-{
-    struct weir_output_slot *slot = slot_from(collector, output);
-    weir_assert(slot->in_flight > 0);
-    slot->in_flight--;
-}
-
-bool weir_collector_may_resend(const struct weir_collector *collector,
-                               const struct weir_output *output)
-{
-    const struct weir_output_slot *slot = slot_from(collector, output);
-    bool is_ordered = slot->is_known && has_sequences(collector, output->topic);
-    return is_ordered || slot->in_flight == 0;
-}
-
 void weir_collector_stored(struct weir_collector *collector, struct weir_output *output)
 {
     struct weir_output_slot *slot = slot_from(collector, output);
-    slot->is_known = true;
     int64_t end = output->produce.last_offset + 1;
     if (end > slot->end_offset) slot->end_offset = end;
     if (slot->has_moved || !collector->topics[output->topic].is_internal) return;
@@ -365,5 +331,17 @@ int64_t weir_collector_given_end(const struct weir_collector *collector, size_t 
 
 bool weir_collector_is_empty(const struct weir_collector *collector)
 {
-    return collector->active == NULL && collector->pending == NULL;
+    return collector->active == NULL && collector->pending[false].first == NULL &&
+           collector->pending[true].first == NULL;
+}
+
+bool weir_collector_needs_transaction(const struct weir_collector *collector)
+{
+    const struct weir_output_slot *slot = collector->active;
+    if (collector->pending[true].first != NULL) return true;
+    while (slot != NULL &&
+           (slot->builder.record_count == 0 || !is_in_transaction(collector, slot->topic))) {
+        slot = slot->next;
+    }
+    return slot != NULL;
 }

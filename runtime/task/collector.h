@@ -3,6 +3,7 @@
 
 #include "client/log_ops.h"
 #include "runtime/task/job_topic.h"
+#include "runtime/task/output_producer.h"
 #include "wire/record_batch.h"
 
 /**
@@ -21,8 +22,16 @@ struct weir_output {
     struct weir_collector *collector;
     size_t topic;
     int64_t record_count;
-    uint64_t number; /* in the order in which the thread has sent them first */
+    uint64_t number;                /* in the order in which the thread has sent them first */
+    struct weir_output_place place; /* as its producer has numbered it */
+    bool is_in_transaction;
     bool is_resent;
+};
+
+/** Finished batches, oldest first. */
+struct weir_output_queue {
+    struct weir_output *first;
+    struct weir_output *last;
 };
 
 struct weir_output_slot;
@@ -33,27 +42,20 @@ struct weir_collector {
         *batch_budget; /* of finished batches: the log may keep them beyond the job */
     const struct weir_job_topic *topics;
     size_t topic_count;
-    struct weir_output_slot ***slots; /* by topic, by partition; made on first use */
-    struct weir_output_slot *active;  /* builders with records in them */
-    struct weir_output_slot *moved;   /* internal, their end has moved */
-    struct weir_output *pending;      /* finished, oldest first */
-    struct weir_output *pending_tail;
+    struct weir_output_slot ***slots;    /* by topic, by partition; made on first use */
+    struct weir_output_slot *active;     /* builders with records in them */
+    struct weir_output_slot *moved;      /* internal, their end has moved */
+    struct weir_output_queue pending[2]; /* finished: outside of the transaction, and in it */
     struct weir_output *pool;
     size_t pending_bytes;
-    int64_t wall_now_ms; /* as told last; 0: timestamps are not compared with today */
-    int64_t producer_id; /* of all that it writes; -1: none */
-    bool may_skip; /* batches to the user's topics that the log refuses: they have no sequence */
-    int16_t producer_epoch;
+    int64_t wall_now_ms;        /* as told last; 0: timestamps are not compared with today */
+    bool sends_outputs_at_once; /* batches to the user's topics are in no transaction */
 };
 
 /** `topics` is borrowed and must stay. Cannot fail. */
 void weir_collector_init(struct weir_collector *collector, struct weir_budget *budget,
                          struct weir_budget *batch_budget, const struct weir_job_topic *topics,
                          size_t topic_count);
-/** What is written carries this producer and a sequence per partition: the next start can tell whose an
- * internal tail is, and a batch that is tried again keeps its place. Before the first record. */
-void weir_collector_set_producer(struct weir_collector *collector, int64_t producer_id,
-                                 int16_t producer_epoch);
 void weir_collector_close(struct weir_collector *collector);
 
 /**
@@ -71,21 +73,11 @@ int weir_collector_check(const struct weir_collector *collector, size_t topic,
 size_t weir_collector_payload_max(const struct weir_job_topic *topic);
 /** What a header takes, at most, besides its key and value. */
 enum { WEIR_HEADER_OVERHEAD_MAX = 10 };
-/** An output is on its way, and has been answered, well or not. */
-void weir_collector_sent(struct weir_collector *collector, const struct weir_output *output);
-void weir_collector_answered(struct weir_collector *collector, const struct weir_output *output);
-/**
- * May an output that failed be sent again without changing the order of its partition? If the log
- * refuses what was sent behind it for its sequence, which it does once it knows the producer; or if
- * nothing was.
- */
-bool weir_collector_may_resend(const struct weir_collector *collector,
-                               const struct weir_output *output);
 /** Finish all batches that have records. WEIR_NO_MEMORY. */
 int weir_collector_finish(struct weir_collector *collector, struct weir_error *error);
 
-/** The oldest finished batch, to be sent; NULL: none. */
-struct weir_output *weir_collector_take(struct weir_collector *collector);
+/** The oldest finished batch, to be sent in the transaction or outside of it; NULL: none. Its producer numbers it. */
+struct weir_output *weir_collector_take(struct weir_collector *collector, bool is_in_transaction);
 /** It was stored: its last offset + 1 is the partition's end as far as this collector knows. */
 void weir_collector_stored(struct weir_collector *collector, struct weir_output *output);
 /** Drop the batch and keep the request for reuse. */
@@ -104,5 +96,7 @@ int64_t weir_collector_given_end(const struct weir_collector *collector, size_t 
                                  int32_t partition);
 /** True if nothing is being built and nothing waits to be sent. */
 bool weir_collector_is_empty(const struct weir_collector *collector);
+/** Something is there, finished or being built, that is to be sent in the transaction. */
+bool weir_collector_needs_transaction(const struct weir_collector *collector);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 
-enum { RESTORE_FETCH_SIZE = 4 << 20 };
+enum { RESTORE_FETCH_SIZE = 4 << 20, UNDECIDED_WAIT_MS = 1000 };
 
 /* Whether the store can go on from where it is: a folder that was put in another task's place has the rows of
  * another partition. */
@@ -126,8 +126,9 @@ bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log,
         .from = from,
         .offset = restore->position.offset,
         .size_max = RESTORE_FETCH_SIZE,
-        .deadline = WEIR_MONO_NEVER,
-        .read_uncommitted_end = true,
+        .size_min = restore->is_undecided ? 1 : 0,
+        .deadline = weir_mono_after_ms(weir_mono_now(log->env), UNDECIDED_WAIT_MS),
+        .read_committed = true,
     };
     restore->is_outstanding = true;
     weir_log_fetch(log, &restore->fetch);
@@ -222,6 +223,18 @@ static int apply_epoch(struct weir_restore *restore, struct weir_error *error)
     return 0;
 }
 
+static void release_fetched(struct weir_fetch_request *fetch)
+{
+    weir_log_batches_release(&fetch->batches);
+    weir_free(fetch->aborted);
+    fetch->aborted = NULL;
+}
+
+void weir_restore_drop(struct weir_restore *restore)
+{
+    release_fetched(&restore->fetch);
+}
+
 int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
 {
     weir_assert(!restore->is_outstanding && !restore->is_done);
@@ -230,9 +243,14 @@ int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
     const char *name = weir_store_spec(restore->store)->name;
     int rc = fetch->request.rc;
     if (rc < 0 && error != NULL) *error = fetch->request.error;
-    if (rc >= 0) rc = weir_input_queue_push(&restore->queue, &fetch->batches, error);
-    bool is_at_end = fetch->batches.part_count == 0;
-    weir_log_batches_release(&fetch->batches);
+    if (rc >= 0) {
+        rc = weir_input_queue_push_committed(&restore->queue, &fetch->batches, fetch->aborted,
+                                             fetch->aborted_count, error);
+    }
+    /* What is committed is decided; that its disk has it may be known a moment later. */
+    restore->is_undecided = rc >= 0 && fetch->last_stable_offset < restore->end;
+    bool is_at_end = fetch->batches.part_count == 0 && !restore->is_undecided;
+    release_fetched(fetch);
     while (rc >= 0 && !restore->is_done) {
         const struct weir_record *records = NULL;
         int count = weir_input_queue_peek(&restore->queue, &records, error);

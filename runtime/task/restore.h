@@ -37,6 +37,7 @@ struct weir_restore {
     int64_t lost_end;                    /* what is read from below it lacks records */
     struct weir_epoch_end_request epoch; /* of the position that the store came with */
     bool is_in_doubt;                    /* the epoch has to be asked for */
+    bool is_undecided;                   /* the log is not known to be stable up to the end */
     bool is_outstanding;
     bool is_done;
 };
@@ -70,6 +71,8 @@ void weir_restore_close(struct weir_restore *restore);
 bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log,
                         struct weir_actor *reply_to, void (*done)(struct weir_request *request),
                         void *context);
+/** Nobody wants what the fetch brought. */
+void weir_restore_drop(struct weir_restore *restore);
 /** Apply what the request brought. */
 int weir_restore_apply(struct weir_restore *restore, struct weir_error *error);
 

@@ -30,6 +30,12 @@ static bool may_process(const struct weir_stream_thread *thread)
     return !thread->options.drive->is_paused && !weir_thread_is_full(thread);
 }
 
+static void ask_transaction(struct weir_stream_thread *thread)
+{
+    if (atomic_exchange(&thread->is_asking_transaction, true)) return;
+    weir_actor_post(thread->options.listener.actor, &thread->wants_transaction.message);
+}
+
 /* One that the job has not taken yet asks for this one, too; it must not be posted twice. */
 static void ask_commit(struct weir_stream_thread *thread)
 {
@@ -150,8 +156,11 @@ static int run(struct weir_stream_thread *thread, bool processes, bool has_seale
     weir_thread_send_again(thread);
     int work = processes ? run_tasks(thread) : 0;
     if (work < 0 || weir_thread_send(thread, work == 0) < 0) return 0;
-    int handed_in = step(thread, (struct weir_thread_event){.type = WEIR_THREAD_SENT,
-                                                            .is_quiet = thread->produces_out == 0});
+    int handed_in = step(thread, (struct weir_thread_event){
+                                     .type = WEIR_THREAD_SENT,
+                                     .is_quiet = thread->sealed_out == 0,
+                                     .needs_transaction = weir_thread_needs_transaction(thread),
+                                 });
     weir_thread_fetch(thread);
     if (work == 0 || has_sealed) update_gauges(thread);
     if (work == 0) set_alarm(thread);
@@ -238,6 +247,7 @@ static int perform(struct weir_stream_thread *thread, const struct weir_thread_e
     }
     if (update->hands_in) work = weir_thread_hand_in(thread) >= 0;
     if (update->writes_down) (void)weir_thread_write_down(thread); /* fails the thread by itself */
+    if (update->wants_transaction) ask_transaction(thread);
     if (update->wants_commit) ask_commit(thread);
     if (update->cancels) {
         cancel(thread);
@@ -263,9 +273,13 @@ static int thread_run_once(void *impl)
     struct weir_stream_thread *thread = impl;
     weir_assert(thread->magic == THREAD_MAGIC);
     bool is_stopping = thread->state.phase == WEIR_THREAD_STOPPING;
+    bool is_sealing = thread->state.phase == WEIR_THREAD_RUNNING &&
+                      thread->state.seal == WEIR_SEAL_ASKED && !thread->state.has_failed;
+    if (is_sealing) (void)weir_thread_tell_times(thread); /* fails the thread by itself */
     return step(thread, (struct weir_thread_event){
                             .type = WEIR_THREAD_TURN,
                             .is_resending = weir_thread_is_resending(thread),
+                            .needs_transaction = weir_thread_needs_transaction(thread),
                             .is_quiet = is_stopping && is_quiet(thread),
                         });
 }
@@ -289,9 +303,9 @@ static void on_seal(struct weir_message *message)
                                                   .is_last = thread->is_last_seal});
 }
 
-static void on_release(struct weir_message *message)
+static void on_begun(struct weir_message *message)
 {
-    (void)step(thread_of(message), (struct weir_thread_event){.type = WEIR_THREAD_RELEASE});
+    (void)step(thread_of(message), (struct weir_thread_event){.type = WEIR_THREAD_BEGUN});
 }
 
 static void on_committed(struct weir_message *message)
@@ -320,9 +334,9 @@ void weir_stream_thread_seal(struct weir_stream_thread *thread, bool is_last)
     weir_actor_post(thread->actor, &thread->seal.message);
 }
 
-void weir_stream_thread_release(struct weir_stream_thread *thread)
+void weir_stream_thread_begun(struct weir_stream_thread *thread)
 {
-    weir_actor_post(thread->actor, &thread->release.message);
+    weir_actor_post(thread->actor, &thread->begun.message);
 }
 
 void weir_stream_thread_committed(struct weir_stream_thread *thread)
@@ -396,11 +410,11 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
                         options->topic_count);
     weir_arena_init(&thread->arena, options->budget, ARENA_BLOCK_SIZE);
     weir_input_pool_init(&thread->input_pool, options->budget);
-    thread->collector.may_skip = config->on_production_error == WEIR_ON_ERROR_SKIP;
+    thread->collector.sends_outputs_at_once = options->sends_outputs_at_once;
     note_init(thread, &thread->open, on_open);
     note_init(thread, &thread->run, on_run);
     note_init(thread, &thread->seal, on_seal);
-    note_init(thread, &thread->release, on_release);
+    note_init(thread, &thread->begun, on_begun);
     note_init(thread, &thread->committed, on_committed);
     note_init(thread, &thread->stop, on_stop);
     note_init(thread, &thread->poke, on_poke);
@@ -410,6 +424,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
     note_init(thread, &thread->failed, listener->on_failed);
     note_init(thread, &thread->stopped, listener->on_stopped);
     note_init(thread, &thread->wants_commit, listener->on_wants_commit);
+    note_init(thread, &thread->wants_transaction, listener->on_wants_transaction);
     *thread_out = thread;
     return 0;
 }
@@ -476,11 +491,17 @@ int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopolog
     return 0;
 }
 
-void weir_stream_thread_set_producer(struct weir_stream_thread *thread, int64_t producer_id,
-                                     int16_t producer_epoch)
+int weir_stream_thread_set_producer(struct weir_stream_thread *thread, int64_t producer_id,
+                                    int16_t producer_epoch, struct weir_error *error)
 {
+    const struct weir_stream_thread_options *options = &thread->options;
     weir_assert(thread->state.phase == WEIR_THREAD_CREATED && thread->actor == NULL);
-    weir_collector_set_producer(&thread->collector, producer_id, producer_epoch);
+    weir_assert(options->sends_outputs_at_once);
+    int rc = weir_output_producer_open(&thread->outside, options->budget, NULL,
+                                       options->config->topics, options->topic_count);
+    if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a stream thread");
+    weir_output_producer_begin(&thread->outside, producer_id, producer_epoch);
+    return 0;
 }
 
 int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_error *error)
@@ -517,6 +538,7 @@ void weir_stream_thread_free(struct weir_stream_thread *thread)
         owned_free(&thread->tasks[i]);
     }
     weir_collector_close(&thread->collector);
+    weir_output_producer_close(&thread->outside);
     weir_input_pool_close(&thread->input_pool);
     weir_arena_close(&thread->arena);
     weir_free(thread->commit.ends);

@@ -30,7 +30,9 @@ struct weir_partition_origin {
     struct weir_read_batch read; /* of an input: what was read last below it */
     int64_t partition_time_ms;   /* of an input; -1: none */
     int64_t end;                 /* up to here the commit covers what a store is made of */
-    int64_t lost_end;            /* of a changelog: of what a repair gave up of it; 0: nothing */
+    int64_t
+        decided_end;  /* of an internal topic: below it each transaction was committed or aborted */
+    int64_t lost_end; /* of a changelog: of what a repair gave up of it; 0: nothing */
     const struct weir_node_mark *marks; /* of the nodes of the task whose first input it is */
     size_t mark_count;
 };
@@ -52,6 +54,7 @@ struct weir_thread_listener {
     void (*on_failed)(struct weir_message *message);    /* `thread->error` says why */
     void (*on_stopped)(struct weir_message *message);   /* the last message */
     void (*on_wants_commit)(struct weir_message *message);
+    void (*on_wants_transaction)(struct weir_message *message);
 };
 
 /** All that a thread knows of its job. What is pointed to outlives the thread and stays as it is from
@@ -70,6 +73,9 @@ struct weir_stream_thread_options {
     struct weir_partition_origin *const
         *origins;                  /* by topic, by partition; NULL: neither read nor ours */
     const struct weir_uuid *lives; /* by the topology's stores: of those without a changelog */
+    struct weir_output_producer *transaction; /* what the job writes in its transactions with */
+    bool shares_transaction;                  /* other threads do, too */
+    bool sends_outputs_at_once;            /* outside of them: processing.guarantee at_least_once */
     const struct weir_manual_drive *drive; /* not NULL */
     struct weir_time_alignment *alignment; /* of all threads; NULL: tasks need not stay together */
     struct weir_thread_listener listener;  /* its actor runs before the thread starts */
@@ -155,16 +161,19 @@ struct weir_stream_thread {
     size_t catching_up_count;
     bool is_waiting; /* for others to move on in time */
     struct weir_collector collector;
-    struct weir_arena arena; /* of the batch at hand, whichever task's */
+    struct weir_output_producer outside; /* of what is sent in no transaction */
+    struct weir_arena arena;             /* of the batch at hand, whichever task's */
     struct weir_input_pool input_pool;
     size_t input_total; /* of all tasks */
     /* Inputs that a fetch may be due for, in the order in which they came to be so. */
     struct weir_input_fetch *fetch_first;
     struct weir_input_fetch **fetch_last; /* where the next one is linked */
 
-    size_t fetches_out;   /* requests under way */
-    size_t produces_out;  /* unacknowledged, those to be tried again included */
-    size_t produce_bytes; /* of those */
+    size_t fetches_out;    /* requests under way */
+    size_t produces_out;   /* unacknowledged, those to be tried again included */
+    size_t sealed_out;     /* of those, sent before the last seal */
+    uint64_t sealed_count; /* so many were */
+    size_t produce_bytes;  /* of those */
     uint64_t sent_count;
     struct weir_output *retries; /* failed for want of something; oldest first */
     size_t retry_count;
@@ -173,10 +182,11 @@ struct weir_stream_thread {
 
     struct weir_thread_commit commit;
 
-    bool is_last_seal;             /* told with `seal` */
-    bool stop_clean;               /* told with `stop` */
-    _Atomic bool is_asking_commit; /* `wants_commit` is on its way; cleared by the job */
-    struct weir_error error;       /* read by the job after `failed` */
+    bool is_last_seal;                  /* told with `seal` */
+    bool stop_clean;                    /* told with `stop` */
+    _Atomic bool is_asking_commit;      /* `wants_commit` is on its way; cleared by the job */
+    _Atomic bool is_asking_transaction; /* likewise */
+    struct weir_error error;            /* read by the job after `failed` */
     struct weir_damage_report
         damage; /* why it has failed, to the partition that it was read from */
 
@@ -184,7 +194,7 @@ struct weir_stream_thread {
     struct weir_note open;
     struct weir_note run;
     struct weir_note seal;
-    struct weir_note release;
+    struct weir_note begun;
     struct weir_note committed;
     struct weir_note stop;
     struct weir_note poke;  /* only a turn: `drive` has changed */
@@ -195,6 +205,7 @@ struct weir_stream_thread {
     struct weir_note failed;
     struct weir_note stopped;
     struct weir_note wants_commit;
+    struct weir_note wants_transaction;
 
     struct weir_task_metrics metrics;
     struct weir_operator_counts *operators; /* by the topology's nodes */
@@ -210,9 +221,9 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
 /** It goes on where `options->origins` say. Before the start. WEIR_NO_MEMORY. */
 int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopology,
                            int32_t partition, struct weir_error *error);
-/** What the thread writes carries this producer. Before the start. */
-void weir_stream_thread_set_producer(struct weir_stream_thread *thread, int64_t producer_id,
-                                     int16_t producer_epoch);
+/** What the thread sends in no transaction carries this producer. Before the start. WEIR_NO_MEMORY. */
+int weir_stream_thread_set_producer(struct weir_stream_thread *thread, int64_t producer_id,
+                                    int16_t producer_epoch, struct weir_error *error);
 int weir_stream_thread_start(struct weir_stream_thread *thread, struct weir_error *error);
 /** Stop the actor and free. Only when stopped, or never started. */
 void weir_stream_thread_free(struct weir_stream_thread *thread);
@@ -220,7 +231,7 @@ void weir_stream_thread_free(struct weir_stream_thread *thread);
 /* Messages to it. */
 void weir_stream_thread_run(struct weir_stream_thread *thread);
 void weir_stream_thread_seal(struct weir_stream_thread *thread, bool is_last);
-void weir_stream_thread_release(struct weir_stream_thread *thread);
+void weir_stream_thread_begun(struct weir_stream_thread *thread);
 void weir_stream_thread_committed(struct weir_stream_thread *thread);
 void weir_stream_thread_stop(struct weir_stream_thread *thread, bool is_clean);
 
@@ -277,9 +288,13 @@ void weir_thread_send_again(struct weir_stream_thread *thread);
 bool weir_thread_is_resending(const struct weir_stream_thread *thread);
 /** Give up what was to be tried again. */
 void weir_thread_drop_retries(struct weir_stream_thread *thread);
+/** Something waits to be sent in a transaction; of a thread that is to seal, or would. */
+bool weir_thread_needs_transaction(const struct weir_stream_thread *thread);
 /** True while too much is on its way or held back. */
 bool weir_thread_is_full(const struct weir_stream_thread *thread);
 /** thread_seal.c; a failure is the thread's, too. */
+/** A seal is asked for: what tasks at rest have to say of their time, which needs a transaction, too. */
+int weir_thread_tell_times(struct weir_stream_thread *thread);
 /** Flush the caches, seal the stores of all tasks, note how far their inputs are, send everything. */
 int weir_thread_seal(struct weir_stream_thread *thread);
 /** All of it is acknowledged: note the ends of internal partitions, and tell the job. */

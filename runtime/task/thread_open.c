@@ -21,8 +21,7 @@ static void on_restore_fetched(struct weir_request *request)
     restore->is_outstanding = false;
     thread->fetches_out--;
     if (thread->state.has_failed || thread->state.phase == WEIR_THREAD_STOPPING) {
-        if (request->rc >= 0 && !restore->is_in_doubt)
-            weir_log_batches_release(&restore->fetch.batches);
+        if (request->rc >= 0 && !restore->is_in_doubt) weir_restore_drop(restore);
         return;
     }
     struct weir_error error = {0};

@@ -96,11 +96,13 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
     return 0;
 }
 
-/* An input may be further without a record: past what retention took, past control batches. */
-static bool has_moved(const struct weir_thread_task *owned)
+/* An input may be further without a record: past what retention took, past control batches. Past those of the job's own
+ * transactions it always is, which alone are no reason for another. */
+static bool has_moved(const struct weir_stream_thread *thread, const struct weir_thread_task *owned)
 {
     for (size_t i = 0; i < owned->task->input_count; i++) {
         const struct weir_input_fetch *slot = &owned->fetches[i];
+        if (thread->options.config->topics[slot->input->topic].is_internal) continue;
         if (slot->input->queue.position != slot->progress.offset) return true;
     }
     return false;
@@ -108,10 +110,8 @@ static bool has_moved(const struct weir_thread_task *owned)
 
 static int seal_task(struct weir_stream_thread *thread, struct weir_thread_task *owned)
 {
-    int rc = owned->task->is_dirty ? 0 : weir_task_time_tell(owned->task, false);
-    if (rc < 0) return rc;
-    if (!owned->task->is_dirty && !has_moved(owned)) return 0;
-    rc = weir_task_flush(owned->task);
+    if (!owned->task->is_dirty && !has_moved(thread, owned)) return 0;
+    int rc = weir_task_flush(owned->task);
     if (rc >= 0) rc = weir_task_time_tell(owned->task, true);
     if (rc >= 0) rc = weir_task_seal(owned->task);
     if (rc >= 0) rc = note_inputs(thread, owned);
@@ -121,9 +121,23 @@ static int seal_task(struct weir_stream_thread *thread, struct weir_thread_task 
     return 0;
 }
 
+/* Of tasks at rest; the others tell theirs when they are sealed. */
+int weir_thread_tell_times(struct weir_stream_thread *thread)
+{
+    for (size_t i = 0; i < thread->task_count; i++) {
+        struct weir_task *task = thread->tasks[i].task;
+        int rc = task->is_dirty ? 0 : weir_task_time_tell(task, false);
+        if (rc < 0) {
+            weir_thread_fail(thread, rc, &task->error);
+            return rc;
+        }
+    }
+    return 0;
+}
+
 int weir_thread_seal(struct weir_stream_thread *thread)
 {
-    weir_assert(thread->state.seal == WEIR_SEAL_ASKED && !thread->state.is_held);
+    weir_assert(thread->state.seal == WEIR_SEAL_ASKED);
     thread->commit.inputs = NULL;
     thread->commit.end_count = 0;
     for (size_t i = 0; i < thread->task_count; i++) {
@@ -134,7 +148,11 @@ int weir_thread_seal(struct weir_stream_thread *thread)
         }
     }
     thread->commit.sealed = weir_mono_now(thread->env);
-    return weir_thread_send(thread, true);
+    int rc = weir_thread_send(thread, true);
+    weir_assert(rc < 0 || !weir_collector_needs_transaction(&thread->collector));
+    thread->sealed_out = thread->produces_out;
+    thread->sealed_count = thread->sent_count;
+    return rc;
 }
 
 static int add_end(struct weir_stream_thread *thread, struct weir_output_end end)

@@ -6,19 +6,25 @@
 #include "base/error.h"
 
 /**
- * Outputs on their way: finished batches become produce requests with acks=all, and stay until they
- * are acknowledged. Between the seal of a commit and its release nothing is sent.
+ * Outputs on their way: finished batches become produce requests, and stay until they are answered. What belongs to a
+ * transaction is sent while one is open (thread_step.h); the rest at once, with acks=all.
  *
  * A batch that the log cannot take for want of something (room, descriptors, memory) is tried again. It
- * keeps its sequence, so that those behind it in its partition are refused as out of order, and wait
- * with it:
+ * keeps its place in its partition, so that those behind it are refused as out of order, and wait
+ * with it, also those of other threads that write there:
  *
  *   sent ──shortage, or out of order behind one──> retries ──nothing on its way, and due──> resent
  *
  * Until all of them are stored nothing new is sent and no commit is sealed. Two minutes of it fail the
- * job, and so does a batch behind which another may have been taken (weir_collector_may_resend).
+ * job, and so does a batch behind which another may have been taken (weir_output_producer_may_resend).
  */
 enum { UNACKNOWLEDGED_BYTES_MAX = 32 << 20 };
+
+static struct weir_output_producer *producer_of(struct weir_stream_thread *thread,
+                                                const struct weir_output *output)
+{
+    return output->is_in_transaction ? thread->options.transaction : &thread->outside;
+}
 
 /* Only a batch that the log refused for its content may be skipped, and never state. */
 static bool may_skip(const struct weir_stream_thread *thread, const struct weir_output *output)
@@ -30,11 +36,19 @@ static bool may_skip(const struct weir_stream_thread *thread, const struct weir_
            config->on_production_error == WEIR_ON_ERROR_SKIP;
 }
 
+/* What is sent behind it takes its place. */
+static int give_up(struct weir_stream_thread *thread, const struct weir_output *output)
+{
+    return weir_output_producer_given_up(producer_of(thread, output), output->topic,
+                                         output->produce.to.partition, output->record_count,
+                                         &output->place);
+}
+
 static void refused(struct weir_stream_thread *thread, const struct weir_output *output)
 {
     const struct weir_request *request = &output->produce.request;
     const char *topic = thread->options.config->topics[output->topic].name;
-    if (may_skip(thread, output)) {
+    if (may_skip(thread, output) && give_up(thread, output) >= 0) {
         weir_counter_add(&thread->metrics.records_failed, output->record_count);
         weir_log(&thread->env->logger, WEIR_LOG_WARN, "output.refused",
                  "topic=%s partition=%" PRId32 " records=%" PRId64 " code=%s", topic,
@@ -49,12 +63,26 @@ static void refused(struct weir_stream_thread *thread, const struct weir_output 
 
 /* ---- shortage -------------------------------------------------------------------------------- */
 
+/* One before it in its partition has failed, of this thread or of another, or was given up. */
+static bool waits_for_another(struct weir_stream_thread *thread, const struct weir_output *output)
+{
+    if (thread->retries != NULL) return true;
+    bool may_be_another = output->is_in_transaction && thread->options.shares_transaction;
+    bool may_have_moved = !thread->options.config->topics[output->topic].is_internal &&
+                          thread->options.config->on_production_error == WEIR_ON_ERROR_SKIP;
+    if (!may_be_another && !may_have_moved) return false;
+    return weir_backoff_wait(&thread->send_backoff, weir_mono_now(thread->env));
+}
+
 static bool is_tried_again(struct weir_stream_thread *thread, const struct weir_output *output)
 {
     int rc = output->produce.request.rc;
     if (thread->state.has_failed || thread->state.phase == WEIR_THREAD_STOPPING) return false;
-    if (rc == WEIR_OUT_OF_ORDER_SEQUENCE) return thread->retries != NULL;
-    if (!weir_collector_may_resend(&thread->collector, output)) return false;
+    if (rc == WEIR_OUT_OF_ORDER_SEQUENCE) return waits_for_another(thread, output);
+    if (!weir_output_producer_may_resend(producer_of(thread, output), output->topic,
+                                         output->produce.to.partition)) {
+        return false;
+    }
     bool is_first = !thread->send_backoff.is_waiting;
     if (!weir_backoff_failed(&thread->send_backoff, rc, weir_mono_now(thread->env))) return false;
     if (!is_first) return true;
@@ -84,6 +112,10 @@ static void done_with(struct weir_stream_thread *thread, struct weir_output *out
 {
     weir_assert(thread->produces_out > 0);
     thread->produces_out--;
+    if (output->number < thread->sealed_count) {
+        weir_assert(thread->sealed_out > 0);
+        thread->sealed_out--;
+    }
     thread->produce_bytes -= output->produce.batches->size;
     weir_collector_recycle(&thread->collector, output);
 }
@@ -91,6 +123,8 @@ static void done_with(struct weir_stream_thread *thread, struct weir_output *out
 static void stored(struct weir_stream_thread *thread, struct weir_output *output)
 {
     weir_collector_stored(&thread->collector, output);
+    weir_output_producer_stored(producer_of(thread, output), output->topic,
+                                output->produce.to.partition);
     if (!output->is_resent) return;
     weir_assert(thread->resent_count > 0);
     thread->resent_count--;
@@ -107,7 +141,8 @@ static void on_produced(struct weir_request *request)
 {
     struct weir_output *output = (struct weir_output *)request;
     struct weir_stream_thread *thread = request->context;
-    weir_collector_answered(&thread->collector, output);
+    weir_output_producer_answered(producer_of(thread, output), output->topic,
+                                  output->produce.to.partition);
     if (request->rc < 0 && is_tried_again(thread, output)) {
         keep(thread, output);
         return;
@@ -124,8 +159,8 @@ static void send(struct weir_stream_thread *thread, struct weir_output *output)
 {
     output->produce.request =
         (struct weir_request){.reply_to = thread->actor, .done = on_produced, .context = thread};
-    weir_collector_sent(&thread->collector, output);
-    weir_log_produce(thread->options.log, &output->produce);
+    weir_output_producer_send(producer_of(thread, output), thread->options.log, output->topic,
+                              output->record_count, &output->place, &output->produce);
 }
 
 void weir_thread_send_again(struct weir_stream_thread *thread)
@@ -161,23 +196,39 @@ void weir_thread_drop_retries(struct weir_stream_thread *thread)
     weir_assert(thread->retry_count == 0);
 }
 
+static void send_queue(struct weir_stream_thread *thread, bool is_in_transaction)
+{
+    struct weir_output *output;
+    while ((output = weir_collector_take(&thread->collector, is_in_transaction)) != NULL) {
+        output->number = thread->sent_count++;
+        thread->produces_out++;
+        thread->produce_bytes += output->produce.batches->size;
+        send(thread, output);
+    }
+}
+
 int weir_thread_send(struct weir_stream_thread *thread, bool all)
 {
-    if (thread->state.is_held || weir_thread_is_resending(thread)) return 0;
+    if (weir_thread_is_resending(thread)) return 0;
     struct weir_error error = {0};
     int rc = all ? weir_collector_finish(&thread->collector, &error) : 0;
     if (rc < 0) {
         weir_thread_fail(thread, rc, &error);
         return rc;
     }
-    struct weir_output *output;
-    while ((output = weir_collector_take(&thread->collector)) != NULL) {
-        output->number = thread->sent_count++;
-        thread->produces_out++;
-        thread->produce_bytes += output->produce.batches->size;
-        send(thread, output);
-    }
+    if (thread->state.is_open) send_queue(thread, true);
+    send_queue(thread, false);
     return 0;
+}
+
+/* What is dirty puts its changes out when it is sealed. */
+bool weir_thread_needs_transaction(const struct weir_stream_thread *thread)
+{
+    bool is_sealing = thread->state.seal == WEIR_SEAL_ASKED;
+    for (size_t i = 0; is_sealing && i < thread->task_count; i++) {
+        if (thread->tasks[i].task->is_dirty) return true;
+    }
+    return weir_collector_needs_transaction(&thread->collector);
 }
 
 bool weir_thread_is_full(const struct weir_stream_thread *thread)

@@ -9,7 +9,7 @@
  * that follows does one bounded step of the phase it is in.
  *
  * When running, a step is: seal if it was asked for (not while something is sent again: what is sealed goes
- * out behind it), a batch of each task, send, hand in if all is acknowledged. A commit is asked for by the
+ * out behind it; and not before a transaction is open if it needs one), a batch of each task, send, hand in if all is acknowledged. A commit is asked for by the
  * job, so a thread hears of it wherever it is; one that is stopping, or has failed, notes it and never
  * hands in.
  */
@@ -51,8 +51,9 @@ void weir_thread_check(const struct weir_thread_state *state)
 {
     bool is_sealed = state->seal == WEIR_SEAL_SENDING || state->seal == WEIR_SEAL_HANDED_IN;
     bool has_run = state->phase >= WEIR_THREAD_RUNNING;
-    weir_assert(!state->is_held || is_sealed);
-    weir_assert(state->seal != WEIR_SEAL_SENDING || state->is_held);
+    weir_assert(!state->is_open || !is_sealed);
+    weir_assert(!state->is_open || has_run);
+    weir_assert(!state->is_open || !state->has_wanted);
     weir_assert(has_run || state->seal == WEIR_SEAL_NONE);
     weir_assert(has_run || !state->is_last);
 }
@@ -76,40 +77,55 @@ static void run(const struct weir_thread_state *state, struct weir_thread_update
     update->sends = true;
 }
 
+/* One that has sealed hears of the next. */
+static void want_transaction(struct weir_thread_state *state, struct weir_thread_update *update)
+{
+    bool is_sealed = state->seal == WEIR_SEAL_SENDING || state->seal == WEIR_SEAL_HANDED_IN;
+    if (state->is_open || state->has_wanted || is_sealed) return;
+    state->has_wanted = true;
+    update->wants_transaction = true;
+}
+
 static void sealed(struct weir_thread_state *state, struct weir_thread_update *update)
 {
-    weir_assert(state->phase == WEIR_THREAD_RUNNING && !state->is_held);
-    state->is_held = true;
+    weir_assert(state->phase == WEIR_THREAD_RUNNING);
+    state->is_open = false;
+    state->has_wanted = false;
     state->has_asked = false;
     move_seal(state, WEIR_SEAL_SENDING);
     run(state, update);
 }
 
-static void sent(struct weir_thread_state *state, bool is_quiet, struct weir_thread_update *update)
+static void sent(struct weir_thread_state *state, const struct weir_thread_event *event,
+                 struct weir_thread_update *update)
 {
     weir_assert(state->phase == WEIR_THREAD_RUNNING);
-    if (state->seal != WEIR_SEAL_SENDING || !is_quiet) return;
+    if (event->needs_transaction) want_transaction(state, update);
+    if (state->seal != WEIR_SEAL_SENDING || !event->is_quiet) return;
     move_seal(state, WEIR_SEAL_HANDED_IN);
     update->hands_in = true;
 }
 
 static void be_asked(struct weir_thread_state *state, bool is_last)
 {
-    weir_assert(!state->is_held && !state->is_last);
+    weir_assert(!state->is_last);
     move_seal(state, WEIR_SEAL_ASKED);
     state->is_last = is_last;
 }
 
-static void release(struct weir_thread_state *state)
+/* Another thread may have wanted the one that this one has sealed for: nothing of what comes behind belongs to it. */
+static void begun(struct weir_thread_state *state)
 {
-    weir_assert(state->seal == WEIR_SEAL_HANDED_IN && state->is_held);
-    state->is_held = false;
+    if (state->phase != WEIR_THREAD_RUNNING) return;
+    if (state->seal == WEIR_SEAL_SENDING || state->seal == WEIR_SEAL_HANDED_IN) return;
+    state->is_open = true;
+    state->has_wanted = false;
 }
 
 static void committed(struct weir_thread_state *state, struct weir_thread_update *update)
 {
     if (state->phase != WEIR_THREAD_RUNNING) return;
-    weir_assert(!state->is_held);
+    weir_assert(!state->is_open);
     move_seal(state, WEIR_SEAL_NONE);
     update->writes_down = true;
 }
@@ -141,7 +157,9 @@ static void turn(struct weir_thread_state *state, const struct weir_thread_event
     update->opens = state->phase == WEIR_THREAD_OPENING;
     update->restores = state->phase == WEIR_THREAD_RESTORING;
     if (state->phase != WEIR_THREAD_RUNNING) return;
-    update->seals = state->seal == WEIR_SEAL_ASKED && !event->is_resending;
+    if (event->needs_transaction) want_transaction(state, update);
+    bool may_seal = !event->is_resending && (state->is_open || !event->needs_transaction);
+    update->seals = state->seal == WEIR_SEAL_ASKED && may_seal;
     if (!update->seals) run(state, update);
 }
 
@@ -160,8 +178,8 @@ void weir_thread_step(struct weir_thread_state *state, const struct weir_thread_
     case WEIR_THREAD_SEAL:
         be_asked(state, event->is_last);
         break;
-    case WEIR_THREAD_RELEASE:
-        release(state);
+    case WEIR_THREAD_BEGUN:
+        begun(state);
         break;
     case WEIR_THREAD_COMMITTED:
         committed(state, update);
@@ -180,7 +198,7 @@ void weir_thread_step(struct weir_thread_state *state, const struct weir_thread_
         sealed(state, update);
         break;
     case WEIR_THREAD_SENT:
-        sent(state, event->is_quiet, update);
+        sent(state, event, update);
         break;
     case WEIR_THREAD_CANCELLED:
         weir_assert(state->phase == WEIR_THREAD_STOPPING);

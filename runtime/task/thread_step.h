@@ -17,9 +17,10 @@
  *    ^                                                                                           │
  *    └───────────────────────────────────────── committed ───────────────────────────────────────┘
  *
- * From the seal until the job says `release` the thread processes on, but its outputs wait: what
- * the commit covers is cut cleanly at the end offsets that all threads have handed in. Behind the
- * seal that was told to be the last it processes no more.
+ * What it puts out is sent within the job's transaction, which is open from `begun` until the thread has sealed for
+ * the commit that ends it. Where none is open the thread processes on, its outputs wait, and the job is told
+ * that one is wanted. What a seal makes of the stores belongs to the transaction that it ends, so that it waits for it to
+ * be open, too. Behind the seal that was told to be the last the thread processes no more.
  *
  * After a failure nothing is done any more until it is told to stop.
  */
@@ -40,7 +41,8 @@ struct weir_thread_state {
     const char *name; /* for what a wrong move says */
     enum weir_thread_phase phase;
     enum weir_seal_phase seal;
-    bool is_held;        /* outputs wait for `release` */
+    bool is_open;        /* the transaction: outputs may be sent in it */
+    bool has_wanted;     /* one, and none was begun or committed since */
     bool is_last;        /* the seal at hand is the last: process no more behind it */
     bool has_asked;      /* for a commit, since the last seal */
     bool is_stop_wanted; /* a turn will begin it */
@@ -52,17 +54,17 @@ enum weir_thread_event_type {
     WEIR_THREAD_OPEN,      /* the first */
     WEIR_THREAD_RUN,       /* all threads of the job have restored */
     WEIR_THREAD_SEAL,      /* seal, and hand in; `is_last` */
-    WEIR_THREAD_RELEASE,   /* all threads have handed in */
+    WEIR_THREAD_BEGUN,     /* a transaction is open */
     WEIR_THREAD_COMMITTED, /* what was handed in is durable */
     WEIR_THREAD_STOP,
     /* What became of an update. */
     WEIR_THREAD_OPENED,   /* all tasks */
     WEIR_THREAD_RESTORED, /* all stores, and the nodes are open */
     WEIR_THREAD_SEALED,   /* all tasks; what they have made is sent */
-    WEIR_THREAD_SENT,     /* what could be; `is_quiet` */
+    WEIR_THREAD_SENT,     /* what could be; `is_quiet`, `needs_transaction` */
     WEIR_THREAD_CANCELLED,
     /* By itself. */
-    WEIR_THREAD_TURN,         /* `is_resending` when running, `is_quiet` when stopping */
+    WEIR_THREAD_TURN, /* `is_resending`, `needs_transaction` when running, `is_quiet` when stopping */
     WEIR_THREAD_WANTS_COMMIT, /* a store is full */
     WEIR_THREAD_FAILED,
 };
@@ -71,7 +73,10 @@ struct weir_thread_event {
     enum weir_thread_event_type type;
     bool is_last;
     bool is_resending; /* something is to be sent again, or on its way again: no seal yet */
-    bool is_quiet;     /* nothing is on its way; of a stop: nor being fetched or written down */
+    bool
+        is_quiet; /* nothing that was sent before the seal is on its way; of a stop: nothing at all, nor being
+                      fetched or written down */
+    bool needs_transaction; /* something waits to be sent in one, or would if it were sealed */
 };
 
 /** What is to be done, from top to bottom. */
@@ -84,10 +89,11 @@ struct weir_thread_update {
     bool sends;         /* what may be, fetch, and come back with WEIR_THREAD_SENT */
     bool hands_in;      /* note the ends and tell the job */
     bool writes_down;   /* what was sealed */
-    bool wants_commit;  /* tell the job */
-    bool cancels;       /* what is fetched or waits to be sent again; then WEIR_THREAD_CANCELLED */
-    bool closes;        /* tasks and their stores; tell the job that it is over */
-    bool says_failed;   /* to the job: the first failure */
+    bool wants_transaction; /* tell the job */
+    bool wants_commit;      /* tell the job */
+    bool cancels;     /* what is fetched or waits to be sent again; then WEIR_THREAD_CANCELLED */
+    bool closes;      /* tasks and their stores; tell the job that it is over */
+    bool says_failed; /* to the job: the first failure */
 };
 
 /**

@@ -110,7 +110,7 @@ static int start_job(struct weir_test *test, struct weir_error *error)
 {
     const struct weir_streams_hooks hooks = {
         .backend = &weir_backend_model,
-        .commit = &weir_commit_offsets_batch,
+        .commit = &weir_commit_transaction,
         .is_manual = true,
         .wall_ms = test->wall_ms,
     };

@@ -46,7 +46,7 @@ grep -q "^store payments-per-window: keys windowed-changelog\[text\], values i64
 "$weir" app describe fraud -d data --json >described.json
 json described.json 'it["start"]["goes_on"] and len(it["producer_ids"]) > 0'
 json described.json 'sum(p["committed"] for t in it["topics"] if t["topic"] == "payments" for p in t["partitions"]) == 2000'
-json described.json 'all(p["covered"] == p["end"] for t in it["topics"] if t["role"] == "changelog" for p in t["partitions"])'
+json described.json 'all(p["covered"] < p["end"] for t in it["topics"] if t["role"] == "changelog" for p in t["partitions"])'
 refuses 1 "did you mean 'fraud'" "$weir" app describe frauds -d data
 
 # ---- a dry run shows it all, and changes nothing
@@ -77,8 +77,10 @@ server=
 records() {
     "$weir" topic describe "$1" -d data | awk '/^PARTITION/ { on = 1; next } !NF { on = 0 } on { n += $3 } END { print n }'
 }
+# at least, and beside them a marker for each transaction and partition, of a few
 has_read() {
-    [ "$(records fraud-by-merchant-repartition)" = "$1" ] || fail "$(records fraud-by-merchant-repartition) were read, not $1"
+    read=$(records fraud-by-merchant-repartition)
+    [ "$read" -ge "$1" ] && [ "$read" -lt $(($1 + 100)) ] || fail "$read were read, not $1"
 }
 before=$(records payments)
 "$weir" app reset fraud -d data --to-latest --json >reset.json

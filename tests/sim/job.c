@@ -232,7 +232,7 @@ static void start(struct job *job)
     if (!simulation->is_calm && simulation_chance(simulation, 200)) lose_state(simulation);
     if (!simulation_is_up(simulation)) return;
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
-                                             .commit = &weir_commit_offsets_batch};
+                                             .commit = &weir_commit_transaction};
     int rc = weir_streams_start_begin(simulation->log, job->topology, &job->options, &hooks,
                                       &job->streams, &error);
     if (rc == 0) return;
@@ -304,7 +304,8 @@ static void close_job(struct client *client)
     free(client);
 }
 
-struct job *job_new(struct simulation *simulation, const struct weir_topology *topology)
+struct job *job_new(struct simulation *simulation, const struct weir_topology *topology,
+                    const struct job_shape *shape)
 {
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL) abort();
@@ -312,6 +313,7 @@ struct job *job_new(struct simulation *simulation, const struct weir_topology *t
     job->options = (struct weir_streams_options){
         WEIR_STREAMS_OPTIONS_INIT,
         .application_id = JOB_APPLICATION,
+        .processing_guarantee = shape->is_at_least_once ? WEIR_AT_LEAST_ONCE : WEIR_EXACTLY_ONCE,
         .num_stream_threads = 1 + (int32_t)simulation_draw(simulation, 2),
         .commit_interval_ms = (int64_t)1 << simulation_draw(simulation, 8),
         .cache_max_bytes =

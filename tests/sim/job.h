@@ -36,6 +36,7 @@ struct job_shape {
     int32_t partition_count;
     enum weir_store_kind store;
     bool is_uncached;
+    bool is_at_least_once; /* its outputs may repeat */
 };
 
 #define JOB_APPLICATION "sim"
@@ -54,7 +55,8 @@ size_t job_key(int64_t value, int32_t partition, char key[16]);
 
 /** A job on the log, started again whenever it has gone; a client of the simulation. */
 struct job;
-struct job *job_new(struct simulation *simulation, const struct weir_topology *topology);
+struct job *job_new(struct simulation *simulation, const struct weir_topology *topology,
+                    const struct job_shape *shape);
 /** As drawn; what is changed holds from the next start on. */
 struct weir_streams_options *job_options(struct job *job);
 /** A job that is held is not started again; one that runs goes on. */

@@ -253,10 +253,17 @@ static void compare_output(struct check *check, const char *what, struct table a
     }
 }
 
+/* Each record that was due is there, exactly once where that is the guarantee: a log that power takes records from loses
+ * markers, too, and with them what is void. */
 static void contain(struct check *check, const char *what, struct table actual,
                     struct table expected)
 {
     if (check->may_lack) forgive_missing(&actual, &expected);
+    if (!check->shape->is_at_least_once && !check->may_lack) {
+        compare(check, what, actual, &expected);
+        free_table(&expected);
+        return;
+    }
     if (!simulation_has_failed(check->simulation)) {
         judge(check, checker_contains_all(what, actual.cells, actual.count, expected.cells,
                                           expected.count));
@@ -279,13 +286,29 @@ static void check_counts(struct check *check)
     free_table(&answer);
 }
 
+/* The clock has jumped far, and what was long over went: behind it there is at least a marker, whose time is today. */
+static bool has_expired(const struct check *check, const char *topic)
+{
+    bool has = false;
+    for (int32_t i = 0; i < check->shape->partition_count; i++) {
+        int64_t start = 0;
+        int64_t end = 0;
+        (void)weir_topic_offsets(check->simulation->log, topic, i, &start, &end, NULL);
+        has |= start > 0;
+    }
+    return has;
+}
+
 static void check_windows(struct check *check)
 {
+    const char *changelog = JOB_APPLICATION "-windows-changelog";
     struct table answer = read_topic(check, "events", answer_windows, 0, NULL);
-    compare(check, "store 'windows', from its changelog",
-            read_topic(check, JOB_APPLICATION "-windows-changelog", take_latest,
-                       KEY_IS_WINDOWED | KEY_HAS_SEQUENCE, NULL),
-            &answer);
+    struct table rows =
+        read_topic(check, changelog, take_latest, KEY_IS_WINDOWED | KEY_HAS_SEQUENCE, NULL);
+    struct table due = read_topic(check, "events", answer_windows, 0, NULL);
+    if (has_expired(check, changelog)) forgive_missing(&rows, &due);
+    compare(check, "store 'windows', from its changelog", rows, &due);
+    free_table(&due);
     compare_output(check, "topic 'windows', its latest values",
                    read_topic(check, "windows", take_latest, KEY_IS_WINDOWED, NULL), &answer);
     free_table(&answer);

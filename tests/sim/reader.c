@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/sim/clients.h"
+#include "wire/request/committed_filter.h"
 #include "wire/record_batch_reader.h"
 
 struct reader {
@@ -280,21 +281,45 @@ static int fetch_once(struct simulation *simulation, struct weir_fetch_request *
     return weir_broker_wait(simulation->broker, &fetch->request, error);
 }
 
+/* Markers, and what was aborted, are passed over. */
+static int walk_committed(struct walk *walk, const struct weir_fetch_request *fetch,
+                          struct weir_error *error)
+{
+    struct weir_committed_filter filter;
+    int rc = 0;
+    weir_committed_filter_begin(&filter, fetch->aborted, fetch->aborted_count);
+    for (size_t i = 0; rc >= 0 && i < fetch->batches.part_count; i++) {
+        struct weir_batch_reader reader = {.rest = weir_log_part_bytes(&fetch->batches.parts[i]),
+                                           .is_whole = true};
+        while (rc >= 0 && (rc = weir_batch_reader_next(&reader, error)) == 0) {
+            rc = weir_committed_filter_admit(&filter, &reader, error);
+            if (rc == 0) rc = walk_batches(walk, reader.batch, error);
+            walk->next = weir_batch_last_offset(&reader.header) + 1;
+            if (rc == WEIR_END) rc = 0;
+        }
+        if (rc == WEIR_END) rc = 0;
+    }
+    return rc;
+}
+
 bool read_partition(struct simulation *simulation, const char *topic, int32_t partition,
                     void (*each)(void *context, const struct weir_record *record), void *context)
 {
     struct walk walk = {.each = each, .context = context};
     struct weir_error error = {0};
     for (;;) {
-        struct weir_fetch_request fetch = {
-            .from = {weir_text(topic), partition}, .offset = walk.next, .size_max = 1 << 16};
+        struct weir_fetch_request fetch = {.from = {weir_text(topic), partition},
+                                           .offset = walk.next,
+                                           .size_max = 1 << 16,
+                                           .read_committed = true};
         walk.from = walk.next;
         int rc = fetch_once(simulation, &fetch, &error);
         if (rc == WEIR_OFFSET_OUT_OF_RANGE && fetch.log_start_offset > walk.next) {
             walk.next = fetch.log_start_offset;
             continue;
         }
-        if (rc == 0) rc = walk_fetch(&walk, &fetch, &error);
+        if (rc == 0) rc = walk_committed(&walk, &fetch, &error);
+        weir_free(fetch.aborted);
         if (rc < 0) {
             return simulation_fail(simulation, "cannot-read", "%s-%d from %lld: %s", topic,
                                    (int)partition, (long long)walk.next, error.text);

@@ -133,7 +133,7 @@ static bool begin_start(struct world *world, enum weir_on_mismatch choice,
 {
     struct weir_error error = {0};
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
-                                             .commit = &weir_commit_offsets_batch};
+                                             .commit = &weir_commit_transaction};
     world->options.on_mismatch = choice;
     int rc = weir_streams_start_begin(world->log, world->topology, &world->options, &hooks,
                                       &world->streams, &error);

@@ -16,6 +16,7 @@ static void draw_shape(struct simulation *simulation, struct job_shape *shape)
         .partition_count = 1 + (int32_t)simulation_draw(simulation, PARTITIONS_MAX),
         .store = simulation_chance(simulation, 300) ? WEIR_STORE_MEMORY : WEIR_STORE_ROCKSDB,
         .is_uncached = simulation_chance(simulation, 300),
+        .is_at_least_once = simulation_chance(simulation, 250),
     };
 }
 
@@ -96,7 +97,7 @@ static void play(struct simulation *simulation, const struct job_shape *shape,
     }
     /* The table first, so that it does not matter which click meets which row. */
     add_producer(simulation, shape, 1, "rows", shape->parts & JOB_JOINED ? 8 : 1, logs[2]);
-    struct job *job = job_new(simulation, topology);
+    struct job *job = job_new(simulation, topology, shape);
     simulation->hooks = (struct simulation_hooks){.end = end_job, .context = job};
     if (!simulation_settle(simulation, all_are_done, "the job does not run")) return;
     if (!job_drain(job)) return;

@@ -36,7 +36,7 @@ struct weir_transaction_request {
      * WEIR_CONCURRENT_TRANSACTIONS. */
     bool waits_for_end;
     /* of the coordinator, while it has it */
-    bool is_add; /* of partitions, not a question about them */
+    bool is_add;                           /* of partitions, not a question about them */
     struct weir_transaction_request *next; /* in line; of one that is under way: added with it */
 };
 

@@ -359,7 +359,7 @@ static void compare_stores(struct run *run)
         compare_store(run, s);
 }
 
-/* Each failed record is there, with the reason among its headers. */
+/* With the reason among their headers. */
 static void read_letters(struct run *run)
 {
     struct weir_record record;
@@ -369,6 +369,12 @@ static void read_letters(struct run *run)
         run->letters++;
     }
     RUN_OK(run, rc);
+}
+
+/* Each failed record is there. */
+static void compare_letters(struct run *run)
+{
+    read_letters(run);
     if (run->letters == run->reference->failed) return;
     RUN_FAIL("%" PRId64 " dead letters, %" PRId64 " failed", run->letters, run->reference->failed);
 }
@@ -379,7 +385,7 @@ static void compare_drops(struct run *run)
     int64_t null = run->reference->dropped_null - run->past_null;
     int64_t late = run->reference->dropped_late - run->past_late;
     int64_t failed = run->reference->failed - run->past_failed;
-    if (run->has_letters) read_letters(run);
+    if (run->has_letters) compare_letters(run);
     weir_test_metrics(run->test, &metrics);
     if (metrics.records_dropped_null == null && metrics.records_dropped_late == late &&
         metrics.records_failed == failed) {
@@ -413,6 +419,7 @@ static void restart(struct run *run)
     int how = below(run, 3);
     /* A close commits; what that makes caches forward is processed after the opening. */
     if (how == 0 || run->reference->caches) commit(run);
+    if (run->test != NULL && run->has_letters) read_letters(run); /* a crash undoes some */
     begin_counting(run);
     switch (how) {
     case 0:

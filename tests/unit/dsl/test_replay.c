@@ -108,12 +108,12 @@ static struct content read_topic(const char *topic)
     return content;
 }
 
-/* Trimmed or not. */
+/* Trimmed or not, markers of commits too. */
 static int64_t written_again(int32_t partitions)
 {
     int64_t count = 0;
     for (int32_t p = 0; p < partitions; p++) {
-        count += stage_end(&stage, "app-again-repartition", p);
+        count += stage_log_end(&stage, "app-again-repartition", p);
     }
     return count;
 }
@@ -170,7 +170,8 @@ END_TEST
 START_TEST(one_writer_says_nothing)
 {
     run(1, NULL, 0);
-    ck_assert_int_eq(written_again(1), RECORDS);
+    ck_assert_int_ge(written_again(1), RECORDS);
+    ck_assert_int_lt(written_again(1), RECORDS + 10); /* a marker for each commit */
     stage_close(&stage);
 }
 END_TEST

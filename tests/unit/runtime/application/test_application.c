@@ -171,7 +171,8 @@ START_TEST(a_stopped_application_is_seen_whole)
     const struct weir_start_topic *changelog = topic_of("app-counts-changelog");
     ck_assert_int_eq(changelog->role, WEIR_START_CHANGELOG);
     ck_assert_str_eq(changelog->of, "counts");
-    ck_assert_int_eq(changelog->partitions[0].committed_end, changelog->partitions[0].log_end);
+    ck_assert_int_eq(changelog->partitions[0].committed_end + 1, /* and the marker */
+                     changelog->partitions[0].log_end);
     ck_assert_int_eq(topic_of("app-again-repartition")->role, WEIR_START_REPARTITION);
     ck_assert_int_eq(weir_app_unprocessed(topic_of("app-again-repartition")), 0);
     ck_assert_uint_gt(app.committed.producer_count, 0);
@@ -460,11 +461,13 @@ START_TEST(a_group_goes_back_and_forth)
 }
 END_TEST
 
-/* Who reads the changelog whole sees what was committed; what somebody else has written there is looked into first. */
+/* Who reads the changelog whole sees what was committed, of a run without transactions, too; what somebody else has written there is looked into first. */
 START_TEST(nothing_that_is_uncommitted_is_given_away)
 {
+    stage.commits = &stage_commits_before;
     run_before();
-    int64_t end = stage_end(&stage, "app-counts-changelog", 0);
+    stage.commits = NULL;
+    int64_t end = stage_log_end(&stage, "app-counts-changelog", 0);
     append_uncommitted("app-counts-changelog", _i == 0);
     look("app");
     int rc = weir_app_check_release(&app, &why);
@@ -473,7 +476,7 @@ START_TEST(nothing_that_is_uncommitted_is_given_away)
     take_hold();
     ck_ok(weir_app_release(&hold, &app, &why), &why);
     weir_app_hold_drop(&hold);
-    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end);
+    ck_assert_int_eq(stage_log_end(&stage, "app-counts-changelog", 0), end);
 }
 END_TEST
 
@@ -583,7 +586,7 @@ START_TEST(a_release_that_is_killed_anywhere_is_whole_or_none)
     while (crash_in_release(at, _i)) {
         at++;
     }
-    ck_assert_uint_gt(at, 3);
+    ck_assert_uint_gt(at, 2);
 }
 END_TEST
 

@@ -20,7 +20,7 @@ static void set_up_job(void)
     job.topology = &topology;
     job.topic_count = 4;
     job.thread_count = job.threads_restored = job.threads_running = 2;
-    job.commit.kind = &weir_commit_offsets_batch;
+    job.commit.kind = &weir_commit_transaction;
     job.commit.seal.entry_count = 1;
     job.commit.partitions = committed_partitions;
     atomic_store(&job.state, WEIR_STREAMS_RUNNING);

@@ -44,10 +44,9 @@ static int32_t leader_epoch(const char *topic)
     return request.state.leader_epoch;
 }
 
-/* The producer id of the job's only thread. */
 static int64_t producer_of_job(void)
 {
-    return stage.streams->threads[0]->collector.producer_id;
+    return stage.streams->commit.producer.id;
 }
 
 /* What a crash between the changelog's append and the commit record leaves behind, if the producer is
@@ -63,7 +62,7 @@ static void append_uncommitted(const char *topic, const char *key, int64_t produ
     struct weir_batch_finish finish = WEIR_BATCH_FINISH_NONE;
     if (producer_id >= 0) {
         finish.producer_id = producer_id;
-        finish.producer_epoch = 1; /* begins anew, at sequence 0 */
+        finish.producer_epoch = 1000; /* begins anew, at sequence 0 */
         finish.base_sequence = 0;
     }
     struct weir_slice batch;
@@ -197,29 +196,64 @@ START_TEST(an_idle_start_writes_a_commit_only)
 }
 END_TEST
 
-/* Changelog and repartition records that no commit covers are cut off before anything is read, and
- * the epoch says that the tail was rewritten. */
-START_TEST(what_no_commit_covers_is_cut_off)
+/* What a Weir without transactions has left: changelog and repartition records that no commit covers are cut off
+ * before anything is read, and the epoch says that the tail was rewritten. The next start has nothing to cut. */
+START_TEST(what_was_left_without_transactions_is_cut_off_once)
 {
     topics(1);
     const struct weir_topology *topology = plan_repartition(&plan, WEIR_STORE_ROCKSDB);
+    stage.commits = &stage_commits_before;
     stage_start(&stage, topology, STAGE_OPTIONS(0));
     produce("aab", 1000);
     stage_drain(&stage);
     int64_t producer_id = producer_of_job();
     stage_stop(&stage);
-    int64_t changelog_end = stage_end(&stage, "app-counts-changelog", 0);
-    int64_t repartition_end = stage_end(&stage, "app-again-repartition", 0);
+    stage.commits = NULL;
+    int64_t changelog_end = stage_log_end(&stage, "app-counts-changelog", 0);
+    int64_t repartition_end = stage_log_end(&stage, "app-again-repartition", 0);
     int32_t epoch = leader_epoch("app-counts-changelog");
     append_uncommitted("app-counts-changelog", "a", producer_id);
     append_uncommitted("app-again-repartition", "a", producer_id);
+    if (_i == 1) stage_crash(&stage, WEIR_SIM_KILL);
     stage_start(&stage, topology, STAGE_OPTIONS(0));
-    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), changelog_end);
-    ck_assert_int_eq(stage_end(&stage, "app-again-repartition", 0), repartition_end);
+    ck_assert_int_eq(stage_log_end(&stage, "app-counts-changelog", 0), changelog_end);
+    ck_assert_int_eq(stage_log_end(&stage, "app-again-repartition", 0), repartition_end);
     ck_assert_int_gt(leader_epoch("app-counts-changelog"), epoch);
+    epoch = leader_epoch("app-counts-changelog");
     stage_drain(&stage);
     ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 2);
     ck_assert_uint_eq(stage_stored(&stage, 0, "b"), 1);
+    produce("ab", 2000);
+    stage_drain(&stage);
+    stage_stop(&stage);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    ck_assert_int_le(leader_epoch("app-counts-changelog"), epoch);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 3);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "b"), 2);
+}
+END_TEST
+
+/* Records in the open transaction of a killed job stay where they are, and count nowhere: neither for the store that
+ * is restored nor for who reads the repartition topic. Nothing is cut. */
+START_TEST(what_no_commit_covers_is_aborted)
+{
+    char text[256];
+    topics(1);
+    const struct weir_topology *topology = plan_repartition(&plan, WEIR_STORE_MEMORY);
+    stage_start(&stage, topology, STAGE_OPTIONS(.commit_interval_ms = 3600000));
+    produce("aab", 1000);
+    int64_t before = stage_log_end(&stage, "app-again-repartition", 0);
+    while (stage_log_end(&stage, "app-again-repartition", 0) < before + 3) {
+        ck_assert(weir_sim_step(stage.sim));
+    }
+    stage_crash(&stage, _i == 0 ? WEIR_SIM_KILL : WEIR_SIM_POWER);
+    stage_start(&stage, topology, STAGE_OPTIONS(0));
+    stage_drain(&stage);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "a"), 2);
+    ck_assert_uint_eq(stage_stored(&stage, 0, "b"), 1);
+    stage_stop(&stage);
+    ck_assert_str_eq(stage_read(&stage, "counts", 0, text, sizeof text), "a=2@1001 b=1@1002 ");
 }
 END_TEST
 
@@ -273,6 +307,7 @@ START_TEST(a_store_knows_how_far_its_changelog_was)
 {
     topics(1);
     const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_ROCKSDB);
+    stage.commits = &stage_commits_before;
     stage_start(&stage, topology, STAGE_OPTIONS(0));
     produce("aab", 1000);
     stage_drain(&stage);
@@ -281,6 +316,7 @@ START_TEST(a_store_knows_how_far_its_changelog_was)
     ck_assert_int_eq(position_of_store().leader_epoch, leader_epoch("app-counts-changelog"));
     int64_t producer_id = producer_of_job();
     stage_stop(&stage);
+    stage.commits = NULL;
     append_uncommitted("app-counts-changelog", "a", producer_id);
     stage_start(&stage, topology, STAGE_OPTIONS(0));
     produce("cad", 2000);
@@ -295,7 +331,7 @@ END_TEST
 /* What lies past the commit and was written by somebody else is no tail of a crash: it is not cut. */
 START_TEST(a_tail_of_another_producer_is_refused)
 {
-    int64_t end = _i == 0 ? 0 : 2; /* before the first record, and behind some */
+    int64_t end = _i == 0 ? 0 : 3; /* before the first record, and behind some and their marker */
     topics(1);
     const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_ROCKSDB);
     stage_start(&stage, topology, STAGE_OPTIONS(0));
@@ -307,7 +343,7 @@ START_TEST(a_tail_of_another_producer_is_refused)
     ck_assert_ptr_null(stage_try_start(&stage, topology, STAGE_OPTIONS(0), &error));
     ck_assert_int_eq(error.code, WEIR_MISMATCH);
     ck_assert_ptr_nonnull(strstr(error.text, "app-counts-changelog"));
-    ck_assert_int_eq(stage_end(&stage, "app-counts-changelog", 0), end + 1);
+    ck_assert_int_eq(stage_log_end(&stage, "app-counts-changelog", 0), end + 1);
 }
 END_TEST
 
@@ -415,7 +451,8 @@ START_TEST(processed_repartition_records_are_trimmed)
     int64_t end = 0;
     ck_ok(weir_topic_offsets(stage.log, "app-again-repartition", 0, &start, &end, &stage.error),
           &stage.error);
-    ck_assert_int_eq(end, 4);
+    ck_assert_int_eq(end, 3 + 1 + 1 + 1 +
+                              1); /* a marker for each, and for the one behind which it was read */
     ck_assert_int_ge(start, 3);
 }
 END_TEST
@@ -455,7 +492,7 @@ static bool is_dirty(void *context)
 static bool commit_has_ended(void *context)
 {
     const int64_t *round = context;
-    return weir_streams_commit_round(stage.streams) > *round;
+    return weir_streams_commit_round(stage.streams) > *round && !stage.streams->commit.is_settling;
 }
 
 static void commit_once(void)
@@ -490,14 +527,14 @@ START_TEST(an_idle_reader_keeps_its_marks_while_the_end_moves)
     commit_once(); /* asks for the seal while what the writer makes of it is on its way to the log */
     said = committed(again, &arena, &offset);
     ck_assert_int_eq(offset, 1);
-    ck_assert_int_eq(said.end_offset, 2);
+    ck_assert_int_eq(said.end_offset, 3); /* behind the marker of the first */
     ck_assert_uint_eq(said.mark_count, 1);
     ck_assert_int_eq(said.marks[0].time_ms, 1000);
 
     weir_sim_advance_ms(stage.sim, 1000);
     commit_once();
     said = committed(again, &arena, &offset);
-    ck_assert_int_eq(offset, 2);
+    ck_assert_int_eq(offset, 4); /* behind its own, too */
     ck_assert_uint_eq(said.mark_count, 1);
     ck_assert_int_eq(said.marks[0].time_ms, 2000);
     weir_arena_close(&arena);
@@ -538,7 +575,7 @@ START_TEST(marks_are_given_back_at_a_restart)
         stage_drain(&stage);
         stage_stop(&stage);
         struct weir_commit_metadata said = committed(again, &arena, &offset);
-        ck_assert_int_eq(offset, round);
+        ck_assert_int_eq(offset, 2 * round - 1); /* each but the last has a marker behind it */
         ck_assert_int_eq(said.partition_time_ms, 1000);
         ck_assert_uint_eq(said.mark_count, 1);
         ck_assert_int_eq(said.marks[0].time_ms, 1000);
@@ -666,7 +703,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, an_idle_job_commits_nothing);
     tcase_add_test(tests, what_commits_wait_for_adds_up);
     tcase_add_test(tests, an_idle_start_writes_a_commit_only);
-    tcase_add_test(tests, what_no_commit_covers_is_cut_off);
+    tcase_add_loop_test(tests, what_was_left_without_transactions_is_cut_off_once, 0, 2);
+    tcase_add_loop_test(tests, what_no_commit_covers_is_aborted, 0, 2);
     tcase_add_test(tests, a_store_knows_how_far_its_changelog_was);
     tcase_add_test(tests, another_partitions_state_is_not_taken_for_its_own);
     tcase_add_loop_test(tests, a_tail_of_another_producer_is_refused, 0, 3);

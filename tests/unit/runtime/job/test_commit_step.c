@@ -36,7 +36,6 @@ static void tell(const struct weir_commit_update *update, char *text, size_t siz
     } words[] = {
         {update->seals && !update->is_last, "seal "},
         {update->seals && update->is_last, "seal-last "},
-        {update->releases, "release "},
         {update->gathers, "gather "},
         {update->writes, "write "},
         {update->finishes, "finish "},
@@ -92,7 +91,7 @@ START_TEST(a_commit_waits_for_all_threads)
         {WEIR_COMMIT_TURN, 110, 0, 0, "seal", 0, SEALING},
         {WEIR_COMMIT_TURN, 300, 0, 0, "", 0, SEALING},
         {WEIR_COMMIT_HANDED_IN, 301, 0, 0, "", 0, SEALING},
-        {WEIR_COMMIT_HANDED_IN, 302, 0, 0, "release gather", 0, SEALING},
+        {WEIR_COMMIT_HANDED_IN, 302, 0, 0, "gather", 0, SEALING},
         {WEIR_COMMIT_GATHERED, 302, 3, 0, "write", 0, WRITING},
         {WEIR_COMMIT_TURN, 500, 0, 0, "", 0, WRITING},
         {WEIR_COMMIT_ANSWERED, 510, 0, 0, "finish", 0, IDLE},
@@ -132,7 +131,7 @@ START_TEST(an_empty_record_is_not_written)
     struct weir_commit_state state = {.interval_ms = INTERVAL_MS};
     const struct row rows[] = {
         {WEIR_COMMIT_START, 0, 0, 0, "", 0, IDLE},
-        {WEIR_COMMIT_TURN, 100, 0, 0, "seal release gather", 0, SEALING},
+        {WEIR_COMMIT_TURN, 100, 0, 0, "seal gather", 0, SEALING},
         {WEIR_COMMIT_GATHERED, 100, 0, 0, "finish", 0, IDLE},
         {WEIR_COMMIT_TURN, 101, 0, 0, "wake", 200, IDLE},
     };
@@ -152,11 +151,11 @@ START_TEST(a_wanted_commit_begins_before_it_is_due)
         {WEIR_COMMIT_WANT, 100001, 0, 0, "", 0, IDLE},
         {WEIR_COMMIT_TURN, 100001, 0, 0, "seal", 0, SEALING},
         {WEIR_COMMIT_WANT, 100002, 0, 0, "", 0, SEALING},
-        {WEIR_COMMIT_HANDED_IN, 100003, 0, 0, "release gather", 0, SEALING},
+        {WEIR_COMMIT_HANDED_IN, 100003, 0, 0, "gather", 0, SEALING},
         {WEIR_COMMIT_GATHERED, 100003, 1, 0, "write", 0, WRITING},
         {WEIR_COMMIT_ANSWERED, 100004, 0, 0, "finish", 0, IDLE},
         {WEIR_COMMIT_TURN, 100004, 0, 0, "seal", 0, SEALING},
-        {WEIR_COMMIT_HANDED_IN, 100005, 0, 0, "release gather", 0, SEALING},
+        {WEIR_COMMIT_HANDED_IN, 100005, 0, 0, "gather", 0, SEALING},
         {WEIR_COMMIT_GATHERED, 100005, 0, 0, "finish", 0, IDLE},
         {WEIR_COMMIT_TURN, 100006, 0, 0, "wake", -1, IDLE},
     };
@@ -173,7 +172,7 @@ START_TEST(a_shortage_is_waited_out)
     const struct row rows[] = {
         {WEIR_COMMIT_START, 0, 1, 0, "", 0, IDLE},
         {WEIR_COMMIT_TURN, 100, 0, 0, "seal", 0, SEALING},
-        {WEIR_COMMIT_HANDED_IN, 101, 0, 0, "release gather", 0, SEALING},
+        {WEIR_COMMIT_HANDED_IN, 101, 0, 0, "gather", 0, SEALING},
         {WEIR_COMMIT_GATHERED, 101, 1, 0, "write", 0, WRITING},
         {WEIR_COMMIT_ANSWERED, 110, 0, WEIR_NO_MEMORY, "waits wake", 210, WRITING},
         {WEIR_COMMIT_TURN, 209, 0, 0, "", 0, WRITING},
@@ -183,7 +182,7 @@ START_TEST(a_shortage_is_waited_out)
         {WEIR_COMMIT_TURN, 510, 0, 0, "write", 0, WRITING},
         {WEIR_COMMIT_ANSWERED, 520, 0, 0, "finish", 0, IDLE},
         {WEIR_COMMIT_TURN, 620, 0, 0, "seal", 0, SEALING},
-        {WEIR_COMMIT_HANDED_IN, 621, 0, 0, "release gather", 0, SEALING},
+        {WEIR_COMMIT_HANDED_IN, 621, 0, 0, "gather", 0, SEALING},
         {WEIR_COMMIT_GATHERED, 621, 1, 0, "write", 0, WRITING},
         {WEIR_COMMIT_ANSWERED, 630, 0, WEIR_NO_MEMORY, "waits wake", 730, WRITING},
     };
@@ -199,7 +198,7 @@ START_TEST(a_failure_ends_it)
     const struct row before[] = {
         {WEIR_COMMIT_START, 0, 1, 0, "", 0, IDLE},
         {WEIR_COMMIT_TURN, 100, 0, 0, "seal", 0, SEALING},
-        {WEIR_COMMIT_HANDED_IN, 101, 0, 0, "release gather", 0, SEALING},
+        {WEIR_COMMIT_HANDED_IN, 101, 0, 0, "gather", 0, SEALING},
     };
     const struct row ends[][4] = {
         {{WEIR_COMMIT_GATHERED, 101, 0, WEIR_NO_MEMORY, "fail", 0, SEALING},
@@ -235,7 +234,7 @@ START_TEST(nothing_follows_the_last_commit)
     const struct row rows[] = {
         {WEIR_COMMIT_START, 0, 1, 0, "", 0, IDLE},
         {WEIR_COMMIT_LAST, 10, 0, 0, "seal-last", 0, SEALING},
-        {WEIR_COMMIT_HANDED_IN, 11, 0, 0, "release gather", 0, SEALING},
+        {WEIR_COMMIT_HANDED_IN, 11, 0, 0, "gather", 0, SEALING},
         {WEIR_COMMIT_GATHERED, 11, 1, 0, "write", 0, WRITING},
         {WEIR_COMMIT_ANSWERED, 20, 0, WEIR_NO_MEMORY, "waits wake", 120, WRITING},
         {WEIR_COMMIT_TURN, 120, 0, 0, "write", 0, WRITING},

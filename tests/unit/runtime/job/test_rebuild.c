@@ -352,7 +352,7 @@ static bool is_finished(void *context)
 START_TEST(a_job_that_is_closed_while_it_reads_its_inputs_has_touched_nothing)
 {
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
-                                             .commit = &weir_commit_offsets_batch};
+                                             .commit = &weir_commit_transaction};
     run_before(13); /* several rounds of them */
     struct before_start was = look();
     size_t closed = 0;
@@ -458,7 +458,7 @@ END_TEST
 START_TEST(a_shortage_while_the_choice_is_written_down_writes_nothing)
 {
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
-                                             .commit = &weir_commit_offsets_batch};
+                                             .commit = &weir_commit_transaction};
     run_before(1);
     /* To be made anew: a round of requests between what is planned and what is written. */
     ck_ok(weir_topic_delete(stage.log, "counts", &stage.error), &stage.error);
@@ -487,7 +487,7 @@ START_TEST(retention_may_take_the_beginning_while_it_is_read)
     enum weir_on_mismatch choice =
         _i == 0 ? WEIR_ON_MISMATCH_REBUILD : WEIR_ON_MISMATCH_LOSSY_REBUILD;
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
-                                             .commit = &weir_commit_offsets_batch};
+                                             .commit = &weir_commit_transaction};
     run_before(1);
     struct before_start was = look();
     ck_ok(weir_streams_start_begin(stage.log, after(), STAGE_OPTIONS(.on_mismatch = choice), &hooks,
@@ -519,7 +519,7 @@ END_TEST
 START_TEST(retention_may_not_overtake_a_rebuild_in_silence)
 {
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
-                                             .commit = &weir_commit_offsets_batch};
+                                             .commit = &weir_commit_transaction};
     run_before(1);
     enum weir_on_mismatch choice =
         _i == 0 ? WEIR_ON_MISMATCH_REBUILD : WEIR_ON_MISMATCH_LOSSY_REBUILD;
@@ -567,7 +567,7 @@ static const struct weir_topology *beside(const char *type)
 static void begin(const struct weir_topology *topology, enum weir_on_mismatch choice)
 {
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
-                                             .commit = &weir_commit_offsets_batch};
+                                             .commit = &weir_commit_transaction};
     ck_ok(weir_streams_start_begin(stage.log, topology, STAGE_OPTIONS(.on_mismatch = choice),
                                    &hooks, &stage.streams, &stage.error),
           &stage.error);

@@ -71,8 +71,12 @@ struct stage {
     struct weir_log *log;
     struct weir_streams *streams;
     struct weir_error error;
-    bool flush_policy_os; /* of the log */
+    bool flush_policy_os;                   /* of the log */
+    const struct weir_commit_kind *commits; /* of the next job; NULL: as they are made now */
 };
+
+/** As they were before there were transactions. */
+extern const struct weir_commit_kind stage_commits_before;
 
 void stage_open(struct stage *stage, uint64_t seed);
 /** With `flush.policy=os` for all topics that do not say otherwise. */
@@ -115,8 +119,12 @@ uint64_t stage_stored(struct stage *stage, int32_t partition, const char *key);
 /** All records of a partition: "key=value@timestamp " each; 8-byte values as numbers. */
 const char *stage_read(struct stage *stage, const char *topic, int32_t partition, char *to,
                        size_t size);
-/** One past the last readable offset. */
+/** One past the last committed record; 0: there is none. */
 int64_t stage_end(struct stage *stage, const char *topic, int32_t partition);
+/** How many committed records there are. */
+int64_t stage_count_records(struct stage *stage, const char *topic, int32_t partition);
+/** One past the last readable offset, markers of transactions too. */
+int64_t stage_log_end(struct stage *stage, const char *topic, int32_t partition);
 /** What the group "app" has committed of a partition; -1: nothing. */
 int64_t stage_committed(struct stage *stage, const char *topic, int32_t partition);
 

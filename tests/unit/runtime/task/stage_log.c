@@ -100,8 +100,10 @@ struct weir_streams *stage_try_start(struct stage *stage, const struct weir_topo
                                      struct weir_error *error)
 {
     if (stage->sim == NULL) return weir_streams_start(stage->log, topology, options, error);
-    const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
-                                             .commit = &weir_commit_offsets_batch};
+    const struct weir_streams_hooks hooks = {
+        .backend = &weir_backend_model,
+        .commit = stage->commits != NULL ? stage->commits : &weir_commit_transaction,
+    };
     return weir_streams_start_in(stage->log, topology, options, &hooks, error);
 }
 
@@ -190,29 +192,62 @@ static size_t print_record(const struct weir_record *record, char *to, size_t si
                             record->key.data, value, record->timestamp_ms);
 }
 
-const char *stage_read(struct stage *stage, const char *topic, int32_t partition, char *to,
-                       size_t size)
+/* What is committed, from the beginning: how many records, where they end, and if wanted as text. */
+struct reading {
+    int64_t count;
+    int64_t end;
+    char *to;
+    size_t size;
+};
+
+static void read_all(struct stage *stage, const char *topic, int32_t partition,
+                     struct reading *reading)
 {
-    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT};
+    struct weir_consumer_options options = {WEIR_CONSUMER_OPTIONS_INIT,
+                                            .isolation_level = WEIR_READ_COMMITTED};
     struct weir_consumer *consumer = weir_consumer_new(stage->log, &options, &stage->error);
     ck_assert_msg(consumer != NULL, "%s", stage->error.text);
     ck_ok(weir_consumer_assign(consumer, topic, partition, WEIR_POSITION_BEGINNING, &stage->error),
           &stage->error);
     struct weir_batch_view view;
     size_t at = 0;
-    to[0] = '\0';
     int rc;
     while ((rc = weir_consumer_poll(consumer, 0, &view, &stage->error)) == 0) {
-        for (size_t i = 0; i < view.record_count && at < size; i++) {
-            at += print_record(&view.records[i], to + at, size - at);
+        for (size_t i = 0; i < view.record_count; i++) {
+            reading->count++;
+            reading->end = view.records[i].offset + 1;
+            if (at >= reading->size) continue;
+            at += print_record(&view.records[i], reading->to + at, reading->size - at);
         }
     }
     ck_ok(rc, &stage->error);
     ck_ok(weir_consumer_close(consumer, &stage->error), &stage->error);
+}
+
+const char *stage_read(struct stage *stage, const char *topic, int32_t partition, char *to,
+                       size_t size)
+{
+    struct reading reading = {.to = to, .size = size};
+    to[0] = '\0';
+    read_all(stage, topic, partition, &reading);
     return to;
 }
 
 int64_t stage_end(struct stage *stage, const char *topic, int32_t partition)
+{
+    struct reading reading = {0};
+    read_all(stage, topic, partition, &reading);
+    return reading.end;
+}
+
+int64_t stage_count_records(struct stage *stage, const char *topic, int32_t partition)
+{
+    struct reading reading = {0};
+    read_all(stage, topic, partition, &reading);
+    return reading.count;
+}
+
+int64_t stage_log_end(struct stage *stage, const char *topic, int32_t partition)
 {
     int64_t start = -1;
     int64_t end = -1;

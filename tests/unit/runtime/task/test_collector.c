@@ -56,41 +56,27 @@ static int add(size_t topic, int32_t partition, size_t value_size)
     return weir_collector_add(&collector, topic, partition, &record, &error);
 }
 
-static struct weir_batch_header header_of(const struct weir_output *output)
+/* As its producer does, when it is sent. */
+static void fill_in(struct weir_slice batch)
 {
-    struct weir_batch_header header;
-    const struct weir_shared *bytes = output->produce.batches;
-    ck_ok(weir_batch_peek(weir_slice(bytes->data, bytes->size), 0, &header, &error), &error);
-    ck_assert_uint_eq(weir_batch_size(&header), bytes->size);
-    ck_assert_int_eq(header.record_count, output->record_count);
-    return header;
+    const struct weir_batch_producer nobody = {-1, -1, -1, false};
+    weir_batch_set_producer((uint8_t *)batch.data, batch.size, &nobody);
 }
 
 /* The next batch is this partition's, with this many records. */
 static struct weir_output *expect_next(size_t topic, int32_t partition, int64_t record_count)
 {
-    struct weir_output *output = weir_collector_take(&collector);
+    struct weir_output *output = weir_collector_take(&collector, true);
     ck_assert_ptr_nonnull(output);
     ck_assert_ptr_null(output->next);
     ck_assert_uint_eq(output->topic, topic);
     ck_assert_int_eq(output->produce.to.partition, partition);
     ck_assert(weir_slice_equal(output->produce.to.topic, weir_text(topics[topic].name)));
     ck_assert(output->produce.is_internal == topics[topic].is_internal);
-    ck_assert_int_eq(output->produce.acks, WEIR_ACKS_ALL);
+    ck_assert_int_eq(output->produce.acks, WEIR_ACKS_LEADER);
     ck_assert_ptr_eq(output->collector, &collector);
     ck_assert_int_eq(output->record_count, record_count);
     return output;
-}
-
-static void expect_sequence(size_t topic, int32_t partition, int64_t record_count, int64_t id,
-                            int32_t sequence)
-{
-    struct weir_output *output = expect_next(topic, partition, record_count);
-    struct weir_batch_header header = header_of(output);
-    ck_assert_int_eq(header.producer_id, id);
-    ck_assert_int_eq(header.producer_epoch, id >= 0 ? 3 : WEIR_NO_PRODUCER_EPOCH);
-    ck_assert_int_eq(header.base_sequence, sequence);
-    weir_collector_recycle(&collector, output);
 }
 
 static void finish(void)
@@ -109,7 +95,7 @@ START_TEST(records_of_a_partition_share_a_batch)
         ck_ok(add(USER, 1, 10 + (size_t)i), &error);
     }
     ck_assert(!weir_collector_is_empty(&collector));
-    ck_assert_ptr_null(weir_collector_take(&collector));
+    ck_assert_ptr_null(weir_collector_take(&collector, true));
     finish();
     ck_assert(!weir_collector_is_empty(&collector));
     ck_ok(add(USER, 2, 1), &error);
@@ -123,6 +109,7 @@ START_TEST(records_of_a_partition_share_a_batch)
     const struct weir_shared *bytes = output->produce.batches;
     struct weir_batch_reader reader = {.rest = weir_slice(bytes->data, bytes->size)};
     struct weir_record record;
+    fill_in(reader.rest);
     ck_ok(weir_batch_reader_open_next(&reader, &error), &error);
     for (size_t i = 0; i < 4; i++) {
         ck_assert_int_eq(weir_batch_reader_record(&reader, &record, &error), 0);
@@ -133,7 +120,7 @@ START_TEST(records_of_a_partition_share_a_batch)
     weir_collector_recycle(&collector, output);
     weir_collector_recycle(&collector, expect_next(USER, 2, 1));
     weir_collector_recycle(&collector, expect_next(INTERNAL, 1, 1));
-    ck_assert_ptr_null(weir_collector_take(&collector));
+    ck_assert_ptr_null(weir_collector_take(&collector, true));
     ck_assert_uint_eq(collector.pending_bytes, 0);
     ck_assert(weir_collector_is_empty(&collector));
     ck_ok(add(USER, 0, 1), &error); /* and again */
@@ -155,7 +142,7 @@ START_TEST(a_batch_has_a_bound)
     finish();
     int64_t records = 0;
     struct weir_output *output;
-    while ((output = weir_collector_take(&collector)) != NULL) {
+    while ((output = weir_collector_take(&collector, true)) != NULL) {
         size_t size = output->produce.batches->size;
         ck_assert_uint_le(size, bound);
         records += output->record_count;
@@ -262,77 +249,6 @@ START_TEST(a_topic_bounds_its_times)
 }
 END_TEST
 
-/* ---- sequences ------------------------------------------------------------------------------- */
-
-/* A partition's batches are numbered by their records, each partition by itself; without a
- * producer none is. */
-START_TEST(each_partition_has_its_sequence)
-{
-    int64_t id = _i == 0 ? 77 : WEIR_NO_PRODUCER_ID;
-    if (_i == 0) weir_collector_set_producer(&collector, id, 3);
-    static const int counts[] = {3, 1, 2};
-    int32_t sequences[2] = {0};
-    for (size_t round = 0; round < 3; round++) {
-        for (int32_t partition = 0; partition < 2; partition++) {
-            for (int i = 0; i < counts[round] + partition; i++) {
-                ck_ok(add(USER, partition, 1), &error);
-            }
-            finish();
-            expect_sequence(USER, partition, counts[round] + partition, id,
-                            _i == 0 ? sequences[partition] : WEIR_NO_SEQUENCE);
-            sequences[partition] += counts[round] + partition;
-        }
-    }
-}
-END_TEST
-
-/* Where refused batches may be skipped those of the user's topics have none, so that no gap is
- * left behind one. */
-START_TEST(what_may_be_skipped_has_no_sequence)
-{
-    weir_collector_set_producer(&collector, 77, 3);
-    collector.may_skip = true;
-    ck_ok(add(USER, 0, 1), &error);
-    finish();
-    ck_ok(add(INTERNAL, 0, 1), &error);
-    finish();
-    expect_sequence(USER, 0, 1, WEIR_NO_PRODUCER_ID, WEIR_NO_SEQUENCE);
-    expect_sequence(INTERNAL, 0, 1, 77, 0);
-}
-END_TEST
-
-/* A batch that failed may be sent again if nothing of its partition is on its way behind it, or
- * if the log knows the producer, whose sequence keeps the others out. */
-START_TEST(a_batch_is_sent_again_in_its_place)
-{
-    bool has_producer = _i % 2 == 1;
-    bool may_skip = _i / 2 == 1;
-    bool is_ordered = has_producer && !may_skip;
-    struct weir_output *outputs[4];
-    if (has_producer) weir_collector_set_producer(&collector, 77, 3);
-    collector.may_skip = may_skip;
-    for (size_t i = 0; i < 4; i++) {
-        ck_ok(add(USER, i < 3 ? 0 : 1, 1), &error);
-        finish();
-        outputs[i] = expect_next(USER, i < 3 ? 0 : 1, 1);
-        weir_collector_sent(&collector, outputs[i]);
-    }
-    weir_collector_answered(&collector, outputs[0]);
-    ck_assert(!weir_collector_may_resend(&collector, outputs[0]));
-    weir_collector_answered(&collector, outputs[1]);
-    ck_assert(!weir_collector_may_resend(&collector, outputs[0]));
-    weir_collector_answered(&collector, outputs[2]);
-    ck_assert(weir_collector_may_resend(&collector, outputs[0])); /* alone */
-    weir_collector_stored(&collector, outputs[0]);
-    weir_collector_sent(&collector, outputs[2]);
-    ck_assert(weir_collector_may_resend(&collector, outputs[1]) == is_ordered);
-    ck_assert(!weir_collector_may_resend(&collector, outputs[3])); /* another partition */
-    for (size_t i = 0; i < 4; i++) {
-        weir_collector_recycle(&collector, outputs[i]);
-    }
-}
-END_TEST
-
 /* ---- ends ------------------------------------------------------------------------------------ */
 
 static void store_at(size_t topic, int32_t partition, int64_t last_offset)
@@ -390,7 +306,6 @@ START_TEST(what_failed_for_memory_is_repeated)
     while (weir_test_failures_next(&failures)) {
         tear_down();
         set_up();
-        weir_collector_set_producer(&collector, 77, 3);
         weir_test_failures_arm(&failures, &heap);
         for (int i = 0; i < 6; i++) {
             size_t size = i < 4 ? 30000 : 10; /* one batch is closed on the way */
@@ -403,16 +318,14 @@ START_TEST(what_failed_for_memory_is_repeated)
         ck_assert(rc == 0 || rc == WEIR_NO_MEMORY);
         (void)weir_test_failures_disarm(&failures);
         if (rc < 0) finish();
-        int32_t sequences[2] = {0};
+        int64_t counts[2] = {0};
         struct weir_output *output;
-        while ((output = weir_collector_take(&collector)) != NULL) {
-            int32_t *sequence = &sequences[output->produce.to.partition];
-            ck_assert_int_eq(header_of(output).base_sequence, *sequence);
-            *sequence += (int32_t)output->record_count;
+        while ((output = weir_collector_take(&collector, true)) != NULL) {
+            counts[output->produce.to.partition] += output->record_count;
             weir_collector_recycle(&collector, output);
         }
-        ck_assert_int_eq(sequences[0], 4);
-        ck_assert_int_eq(sequences[1], 2);
+        ck_assert_int_eq(counts[0], 4);
+        ck_assert_int_eq(counts[1], 2);
     }
     ck_assert_uint_gt(failures.hits, 6);
 }
@@ -447,9 +360,6 @@ static void add_tests(Suite *suite)
     tcase_add_test(tests, what_fits_a_topic_is_told);
     tcase_add_test(tests, a_compacted_topic_wants_keys);
     tcase_add_test(tests, a_topic_bounds_its_times);
-    tcase_add_loop_test(tests, each_partition_has_its_sequence, 0, 2);
-    tcase_add_test(tests, what_may_be_skipped_has_no_sequence);
-    tcase_add_loop_test(tests, a_batch_is_sent_again_in_its_place, 0, 4);
     tcase_add_test(tests, the_end_of_an_internal_partition_is_given_once);
     tcase_add_test(tests, what_failed_for_memory_is_repeated);
     tcase_add_test(tests, requests_are_used_again);

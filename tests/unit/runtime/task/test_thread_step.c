@@ -35,7 +35,7 @@ static void take(struct weir_thread_state *state, const struct weir_thread_event
     text[0] = '\0';
     add_word(text, size, state->phase != before.phase, weir_thread_phase_name(state->phase));
     add_word(text, size, state->seal != before.seal, weir_seal_phase_name(state->seal));
-    add_word(text, size, !state->is_held && before.is_held, "released");
+    add_word(text, size, state->is_open && !before.is_open, "begun");
     add_word(text, size, update.opens, "open");
     add_word(text, size, update.restores, "restore");
     add_word(text, size, update.says_restored, "say-restored");
@@ -44,6 +44,7 @@ static void take(struct weir_thread_state *state, const struct weir_thread_event
     add_word(text, size, update.sends, "send");
     add_word(text, size, update.hands_in, "hand-in");
     add_word(text, size, update.writes_down, "write-down");
+    add_word(text, size, update.wants_transaction, "want-transaction");
     add_word(text, size, update.wants_commit, "want");
     add_word(text, size, update.cancels, "cancel");
     add_word(text, size, update.closes, "close");
@@ -63,32 +64,28 @@ enum place {
     OPENING,
     RESTORING,
     READY,
-    RUNNING, /* no seal at hand */
+    RUNNING, /* no seal at hand, no transaction open */
+    OPEN,    /* one is */
     ASKED,
     SENDING,
     HANDED_IN,
-    RELEASED,
     STOPPING,
     STOPPED,
     PLACES
 };
 
-static const char *const place_names[PLACES] = {"created",  "opening",  "restoring", "ready",
-                                                "running",  "asked",    "sending",   "handed in",
-                                                "released", "stopping", "stopped"};
+static const char *const place_names[PLACES] = {"created",   "opening",  "restoring", "ready",
+                                                "running",   "open",     "asked",     "sending",
+                                                "handed in", "stopping", "stopped"};
 
 /* The events that lead from one place to the next. */
 static struct weir_thread_state reach(enum place place)
 {
     const struct weir_thread_event road[] = {
-        [OPENING] = EVENT(OPEN),
-        [RESTORING] = EVENT(OPENED),
-        [READY] = EVENT(RESTORED),
-        [RUNNING] = EVENT(RUN),
-        [ASKED] = EVENT(SEAL),
-        [SENDING] = EVENT(SEALED),
-        [HANDED_IN] = EVENT(SENT, .is_quiet = true),
-        [RELEASED] = EVENT(RELEASE),
+        [OPENING] = EVENT(OPEN),   [RESTORING] = EVENT(OPENED),
+        [READY] = EVENT(RESTORED), [RUNNING] = EVENT(RUN),
+        [OPEN] = EVENT(BEGUN),     [ASKED] = EVENT(SEAL),
+        [SENDING] = EVENT(SEALED), [HANDED_IN] = EVENT(SENT, .is_quiet = true),
     };
     struct weir_thread_state state = {.name = "of a test"};
     enum place last = place >= STOPPING ? RUNNING : place;
@@ -113,14 +110,13 @@ static const struct line {
     {                                                                                              \
         .type = __VA_ARGS__                                                                        \
     }
-    /*                 created    opening  restoring  ready     running    asked      sending
-                       handed in  released stopping   stopped */
+    /*                 created    opening  restoring  ready     running    open       asked
+                       sending    handed in  stopping   stopped */
     {LINE("open", WEIR_THREAD_OPEN), {"opening", "", "", "", "", "", "", "", "", "", ""}},
     {LINE("run", WEIR_THREAD_RUN), {"", "", "", "running", "", "", "", "", "", "", ""}},
     {LINE("seal", WEIR_THREAD_SEAL),
-     {"!", "!", "!", "!", "asked", "!", "!", "!", "!", "asked", "asked"}},
-    {LINE("release", WEIR_THREAD_RELEASE),
-     {"!", "!", "!", "!", "!", "!", "!", "released", "!", "!", "!"}},
+     {"!", "!", "!", "!", "asked", "asked", "!", "!", "!", "asked", "asked"}},
+    {LINE("begun", WEIR_THREAD_BEGUN), {"", "", "", "", "begun", "", "", "", "", "", ""}},
     {LINE("committed", WEIR_THREAD_COMMITTED),
      {"", "", "", "", "!", "!", "!", "!", "none write-down", "", ""}},
     {LINE("stop", WEIR_THREAD_STOP), {"", "", "", "", "", "", "", "", "", "", ""}},
@@ -129,22 +125,27 @@ static const struct line {
     {LINE("restored", WEIR_THREAD_RESTORED),
      {"!", "!", "ready say-restored", "!", "!", "!", "!", "!", "!", "!", "!"}},
     {LINE("sealed", WEIR_THREAD_SEALED),
-     {"!", "!", "!", "!", "!", "sending process send", "!", "!", "!", "!", "!"}},
+     {"!", "!", "!", "!", "!", "!", "sending process send", "!", "!", "!", "!"}},
     {LINE("sent", WEIR_THREAD_SENT), {"!", "!", "!", "!", "", "", "", "", "", "!", "!"}},
+    {LINE("sent, and more waits", WEIR_THREAD_SENT, .needs_transaction = true),
+     {"!", "!", "!", "!", "want-transaction", "", "", "", "", "!", "!"}},
     {LINE("sent and acknowledged", WEIR_THREAD_SENT, .is_quiet = true),
-     {"!", "!", "!", "!", "", "", "handed in hand-in", "", "", "!", "!"}},
+     {"!", "!", "!", "!", "", "", "", "handed in hand-in", "", "!", "!"}},
     {LINE("cancelled", WEIR_THREAD_CANCELLED),
      {"!", "!", "!", "!", "!", "!", "!", "!", "!", "", "!"}},
     {LINE("cancelled and quiet", WEIR_THREAD_CANCELLED, .is_quiet = true),
      {"!", "!", "!", "!", "!", "!", "!", "!", "!", "stopped close", "!"}},
     {LINE("a turn", WEIR_THREAD_TURN),
-     {"", "open", "restore", "", "process send", "seal", "process send", "process send",
+     {"", "open", "restore", "", "process send", "process send", "seal", "process send",
       "process send", "", ""}},
     {LINE("a turn when sending again", WEIR_THREAD_TURN, .is_resending = true),
      {"", "open", "restore", "", "process send", "process send", "process send", "process send",
       "process send", "", ""}},
+    {LINE("a turn with something to send", WEIR_THREAD_TURN, .needs_transaction = true),
+     {"", "open", "restore", "", "process send want-transaction", "process send", "seal",
+      "process send", "process send", "", ""}},
     {LINE("a quiet turn", WEIR_THREAD_TURN, .is_quiet = true),
-     {"", "open", "restore", "", "process send", "seal", "process send", "process send",
+     {"", "open", "restore", "", "process send", "process send", "seal", "process send",
       "process send", "stopped close", ""}},
     {LINE("a full store", WEIR_THREAD_WANTS_COMMIT),
      {"!", "!", "!", "!", "want", "want", "want", "want", "want", "!", "!"}},
@@ -220,10 +221,34 @@ START_TEST(behind_the_last_seal_nothing_is_processed)
         {EVENT(SEALED), "sending send"},
         {EVENT(TURN), "send"},
         {EVENT(SENT, .is_quiet = true), "handed in hand-in"},
-        {EVENT(RELEASE), "released"},
         {EVENT(TURN), "send"},
         {EVENT(COMMITTED), "none write-down"},
         {EVENT(TURN), "send"},
+    };
+    TELL(&state, rows);
+}
+END_TEST
+
+/* Outputs that wait want a transaction, once; a seal that would put something out waits for it. One that was begun for
+ * others takes in nothing of a thread that has sealed. */
+START_TEST(what_is_put_out_waits_for_a_transaction)
+{
+    struct weir_thread_state state = reach(RUNNING);
+    const struct row rows[] = {
+        {EVENT(SENT, .needs_transaction = true), "want-transaction"},
+        {EVENT(SENT, .needs_transaction = true), ""},
+        {EVENT(SEAL), "asked"},
+        {EVENT(TURN, .needs_transaction = true), "process send"},
+        {EVENT(BEGUN), "begun"},
+        {EVENT(TURN, .needs_transaction = true), "seal"},
+        {EVENT(SEALED), "sending process send"},
+        {EVENT(SENT, .needs_transaction = true), ""},
+        {EVENT(BEGUN), ""},
+        {EVENT(SENT, .is_quiet = true, .needs_transaction = true), "handed in hand-in"},
+        {EVENT(BEGUN), ""},
+        {EVENT(COMMITTED), "none write-down"},
+        {EVENT(TURN, .needs_transaction = true), "process send want-transaction"},
+        {EVENT(BEGUN), "begun"},
     };
     TELL(&state, rows);
 }
@@ -242,7 +267,6 @@ START_TEST(commits_follow_one_another)
         {EVENT(WANTS_COMMIT), "want"},
         {EVENT(SENT), ""},
         {EVENT(SENT, .is_quiet = true), "handed in hand-in"},
-        {EVENT(RELEASE), "released"},
         {EVENT(COMMITTED), "none write-down"},
         {EVENT(WANTS_COMMIT), ""},
         {EVENT(SEAL), "asked"},
@@ -282,7 +306,7 @@ END_TEST
 /* The first is said, and no turn does anything until the stop; a seal that was on its way is noted. */
 START_TEST(after_a_failure_nothing_is_done)
 {
-    for (int place = CREATED; place <= RELEASED; place++) {
+    for (int place = CREATED; place <= HANDED_IN; place++) {
         struct weir_thread_state state = reach((enum place)place);
         const struct row rows[] = {
             {EVENT(FAILED), "say-failed"},
@@ -305,7 +329,6 @@ START_TEST(nothing_is_prepared_behind_the_last)
     pass(&state, EVENT(SEAL, .is_last = true));
     pass(&state, EVENT(SEALED));
     pass(&state, EVENT(SENT, .is_quiet = true));
-    pass(&state, EVENT(RELEASE));
     pass(&state, EVENT(COMMITTED));
     pass(&state, EVENT(SEAL));
 }
@@ -332,6 +355,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, every_event_does_in_every_state_what_it_should);
     tcase_add_test(tests, behind_the_last_seal_nothing_is_processed);
     tcase_add_test(tests, commits_follow_one_another);
+    tcase_add_test(tests, what_is_put_out_waits_for_a_transaction);
     tcase_add_test(tests, a_stop_waits_until_all_is_quiet);
     tcase_add_test(tests, after_a_failure_nothing_is_done);
     int wrong = 0;

@@ -3,23 +3,14 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "runtime/job/application.h"
-#include "runtime/job/commit_kind.h"
 #include "runtime/job/commit_metadata.h"
 #include "runtime/job/commit_offsets.h"
+#include "tests/unit/runtime/task/stage.h"
 
 /**
- * A commit is one batch of OffsetCommit records in `__consumer_offsets`, under the group named after the
- * application: for each input partition the next offset (with its partition time and the task's
- * timers), for each changelog partition the end offset that is covered, for a repartition partition
- * both. It is sent only after everything it names is durable, so what it says is true whenever it can
- * be read. Source: DESIGN.md "Commit"; docs/format/commit.md.
- *
- * What lies in a changelog or repartition partition beyond the end in the last batch belongs to records
- * that will be processed again: it is cut off before a run begins, and the leader epoch rises, so that
- * a reader can tell. Outputs may repeat, state may not.
- *
- * The first batch of a run also has an entry of the application's own topic, which says that the commit
- * is ours and names the producer ids of the run.
+ * What a Weir before transactions wrote, byte for byte: one batch of OffsetCommit records in `__consumer_offsets` named
+ * the ends, and what lay beyond them was cut by the next start. Records are in no transaction; with each commit they
+ * have another epoch of the run's producer, since sequences begin anew.
  */
 enum { METADATA_SIZE_MAX = 1 << 20 };
 
@@ -35,6 +26,7 @@ struct offsets_batch {
     struct weir_init_producer_request *producers;
     size_t outstanding; /* of `cuts` or `producers` */
     struct weir_commit_request commit;
+    int16_t epoch;
 };
 
 static int offsets_batch_open(const struct weir_commit_kind_options *options, void **impl_out,
@@ -126,17 +118,16 @@ static void offsets_batch_recover(void *impl, struct weir_commit_recover *recove
 static int take_producers(struct offsets_batch *batch, struct weir_error *error)
 {
     struct weir_commit_prepare *prepare = (struct weir_commit_prepare *)batch->call;
-    for (size_t i = 0; i < prepare->writer_count; i++) {
+    for (size_t i = 0; i < 1; i++) {
         const struct weir_init_producer_request *producer = &batch->producers[i];
         if (producer->request.rc < 0) {
             weir_error_copy(error, &producer->request.error);
             return weir_error_wrap(error, producer->request.rc, "take a producer id");
         }
-        prepare->writers[i] = (struct weir_commit_writer){
-            .producer_id = producer->producer_id, .producer_epoch = producer->producer_epoch};
         batch->producer_ids[i] = producer->producer_id;
     }
-    batch->producer_count = prepare->writer_count;
+    batch->producer_count = 1;
+    prepare->transactional_id = NULL;
     return 0;
 }
 
@@ -158,8 +149,7 @@ static void on_producer(struct weir_request *request)
 /* Each thread writes as a producer of its own. */
 static void ask_producers(struct offsets_batch *batch)
 {
-    const struct weir_commit_prepare *prepare = (struct weir_commit_prepare *)batch->call;
-    size_t count = prepare->writer_count;
+    size_t count = 1;
     weir_assert(batch->outstanding == 0); /* all cuts are answered */
     batch->producers = weir_arena_array(batch->call->arena, count + 1, sizeof *batch->producers);
     batch->producer_ids =
@@ -174,7 +164,6 @@ static void ask_producers(struct offsets_batch *batch)
             (struct weir_init_producer_request){.request = request_of(batch, on_producer)};
         weir_log_init_producer(batch->options.log, &batch->producers[i]);
     }
-    if (count == 0) finish_prepare(batch);
 }
 
 static int take_cuts(struct offsets_batch *batch, struct weir_error *error)
@@ -330,12 +319,28 @@ static void offsets_batch_write(void *impl, struct weir_commit_call *call)
     weir_log_commit_offsets(batch->options.log, &batch->commit);
 }
 
-const struct weir_commit_kind weir_commit_offsets_batch = {
+static void offsets_batch_begin(void *impl, struct weir_commit_begin *begun)
+{
+    struct offsets_batch *batch = impl;
+    begun->writer = (struct weir_commit_writer){batch->producer_ids[0], batch->epoch++};
+    weir_commit_answer(&begun->call, 0, NULL);
+}
+
+static void offsets_batch_nothing(void *impl, struct weir_commit_call *call)
+{
+    (void)impl;
+    weir_commit_answer(call, 0, NULL);
+}
+
+const struct weir_commit_kind stage_commits_before = {
     .name = "offsets batch",
     .open = offsets_batch_open,
     .close = offsets_batch_close,
     .recover = offsets_batch_recover,
     .prepare = offsets_batch_prepare,
+    .begin = offsets_batch_begin,
     .seal = offsets_batch_seal,
     .write = offsets_batch_write,
+    .settle = offsets_batch_nothing,
+    .abort = offsets_batch_nothing,
 };
