@@ -34,4 +34,5 @@ status=0
 cat "$work/out"
 [ "$status" -eq 0 ] || { echo "the last run, after $kills kills, ended with $status"; exit 1; }
 grep -q '^checked  state=card-profile' "$work/out" || { echo "nothing was compared"; exit 1; }
-echo "$kills kills, $finished runs that finished in between; all states and alerts as computed by batch"
+grep -q '^checked  alerts=.* repeated=0$' "$work/out" || { echo "an alert is there twice"; exit 1; }
+echo "$kills kills, $finished runs that finished in between; all states and alerts as computed by batch, each alert once"
