@@ -208,7 +208,7 @@ static void live(struct simulation *simulation, struct writer *writer, struct jo
 static void play(struct simulation *simulation, const struct weir_topology *topology)
 {
     struct writer *writer = writer_new(simulation);
-    struct job *job = job_new(simulation, topology);
+    struct job *job = job_new(simulation, topology, &(struct job_shape){0});
     simulation->hooks = (struct simulation_hooks){.end = end_job, .context = job};
     simulation_trouble(simulation);
     live(simulation, writer, job);
