@@ -168,6 +168,8 @@ void weir_transaction_begin_if_wanted(struct weir_streams *streams)
 
 void weir_transaction_want(struct weir_streams *streams)
 {
+    /* One that is open was told to all threads: who asks had not heard of it yet. */
+    if (streams->commit.transaction == WEIR_TRANSACTION_OPEN) return;
     streams->commit.is_transaction_wanted = true;
     weir_transaction_begin_if_wanted(streams);
 }

@@ -58,6 +58,7 @@ static void hear_note(struct weir_task *task, struct weir_task_input *input,
 {
     struct weir_record heard = *note;
     bool is_taken = weir_task_time_take(task, input, &heard, true);
+    input->has_notes = true;
     weir_assert(is_taken && task->raw == NULL);
     weir_input_queue_advance(&input->queue, 1);
     weir_input_queue_release(&input->queue);
@@ -180,7 +181,10 @@ static enum taking take_headers(struct weir_task *task, struct weir_task_input *
     struct weir_record heard = *record;
     if (!input->is_repartition) return add_headers(task, columns, record) < 0 ? HAS_FAILED : TAKEN;
     if (!weir_task_time_take(task, input, &heard, columns->count == 0)) return ENDS_BATCH;
-    if (heard.header_count < record->header_count && weir_is_time_note(record)) return IS_NOTE;
+    if (heard.header_count < record->header_count && weir_is_time_note(record)) {
+        input->has_notes = true;
+        return IS_NOTE;
+    }
     return add_headers(task, columns, &heard) < 0 ? HAS_FAILED : TAKEN;
 }
 

@@ -69,6 +69,7 @@ struct weir_task_input {
     int64_t log_end;                   /* as far as known; -1: not known */
     int32_t leader_epoch;              /* of the last fetch */
     bool is_repartition;               /* headers of its records may say what its writers do */
+    bool has_notes;                    /* what writers said was read, since the last seal */
     struct weir_writer_times *writers; /* of a timed topic; NULL: it is not */
 };
 

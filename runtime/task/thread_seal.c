@@ -77,11 +77,12 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
 {
     struct weir_task *task = owned->task;
     for (size_t i = 0; i < task->input_count; i++) {
-        const struct weir_task_input *input = &task->inputs[i];
+        struct weir_task_input *input = &task->inputs[i];
         struct weir_input_progress *progress = &owned->fetches[i].progress;
         weir_assert(input->queue.position >= progress->offset);
         weir_thread_note_caught_up(&owned->fetches[i]);
         progress->offset = input->queue.position;
+        input->has_notes = false;
         progress->caught_up_ms = owned->fetches[i].caught_up_ms;
         progress->leader_epoch = input->leader_epoch;
         progress->read = input->queue.read;
@@ -96,13 +97,14 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
     return 0;
 }
 
-/* An input may be further without a record: past what retention took, past control batches. Past those of the job's own
- * transactions it always is, which alone are no reason for another. */
+/* An input may be further without a record: past what retention took, past control batches, past what writers said. Past
+ * the markers of the job's own transactions it always is, which alone are no reason for another. */
 static bool has_moved(const struct weir_stream_thread *thread, const struct weir_thread_task *owned)
 {
     for (size_t i = 0; i < owned->task->input_count; i++) {
         const struct weir_input_fetch *slot = &owned->fetches[i];
-        if (thread->options.config->topics[slot->input->topic].is_internal) continue;
+        const bool is_internal = thread->options.config->topics[slot->input->topic].is_internal;
+        if (is_internal && !slot->input->has_notes) continue;
         if (slot->input->queue.position != slot->progress.offset) return true;
     }
     return false;

