@@ -47,14 +47,14 @@ static int each_record(struct weir_log *log, const char *topic, int32_t partitio
     rc = weir_consumer_assign(consumer, topic, partition, from, error);
     for (int64_t next = from; rc == 0 && next < end;) {
         struct weir_batch_view batch;
-        rc = weir_consumer_poll(consumer, -1, &batch, error);
+        rc = weir_consumer_poll(consumer, 0, &batch, error); /* what is last may be no record */
         for (size_t i = 0; rc == 0 && i < (size_t)batch.record_count; i++) {
             taken += take(context, &batch.records[i]);
             next = batch.records[i].offset + 1;
         }
     }
-    int closed = weir_consumer_close(consumer, rc == 0 ? error : NULL);
-    if (rc == 0) rc = closed;
+    int closed = weir_consumer_close(consumer, rc >= 0 ? error : NULL);
+    if (rc >= 0) rc = closed;
     return rc < 0 ? rc : taken;
 }
 

@@ -41,8 +41,10 @@ grep -qF '../checkout/dev demo mine' first.txt || fail "the next step cannot be 
 # The last line of the run, its summary and the topic have one count.
 counted() { sed -n "s/^$1 .*[ ]$2=\([0-9]*\) .*/\1/p" "$3" | tail -n 1; }
 records() { "$weir" topic describe "$1" -d mine | awk '/^PARTITION/ { on = 1; next } !NF { on = 0 } on { n += $4 } END { print n }'; }
+# Offsets of alerts do not tell: markers of commits take some.
+alerts() { "$weir" consume alerts -d mine -e --isolation read_committed --meta-only | wc -l; }
 for topic in payments alerts; do
-    topics=$(records $topic)
+    topics=$(if [ $topic = alerts ]; then alerts; else records $topic; fi)
     [ "$(counted running $topic first.txt)" = "$topics" ] || fail "$topics $topic: $(tail -n 8 first.txt)"
     [ "$(counted result $topic first.txt)" = "$topics" ] || fail "$topics $topic: $(tail -n 8 first.txt)"
 done
@@ -52,5 +54,5 @@ before=$(records payments)
 ../checkout/dev demo mine --count 1000 --rate 0 >second.txt 2>second.err || fail "$(cat second.err)"
 [ "$(head -n 1 second.txt)" = "The data lies in mine. This run goes on with it: $before payments and $(counted result alerts first.txt) alerts are there." ] || fail "$(head -n 1 second.txt)"
 [ "$(counted result payments second.txt)" = "$(records payments)" ] || fail "$(tail -n 6 second.txt)"
-[ "$(counted running alerts second.txt)" = "$(records alerts)" ] || fail "$(tail -n 6 second.txt)"
+[ "$(counted running alerts second.txt)" = "$(alerts)" ] || fail "$(tail -n 6 second.txt)"
 echo "the demo says what it does"
