@@ -431,6 +431,44 @@ static void begin(struct weir_live_transaction *live, const struct weir_txn_even
     proceed(live);
 }
 
+/* ---- in line ---------------------------------------------------------------------------------- */
+
+static void wait_in_line(struct weir_live_transaction *live,
+                         struct weir_transaction_request *request)
+{
+    request->next = NULL;
+    if (live->last != NULL) {
+        live->last->next = request;
+    } else {
+        live->first = request;
+    }
+    live->last = request;
+}
+
+static struct weir_transaction_request *take_first(struct weir_live_transaction *live)
+{
+    struct weir_transaction_request *request = live->first;
+    live->first = request->next;
+    if (live->first == NULL) live->last = NULL;
+    return request;
+}
+
+/* Who waits for the end of what cannot end for now hears why. It is tried again all the same. */
+static void refuse_waiting(struct weir_live_transaction *live, int rc, const char *text)
+{
+    struct weir_transaction_request *line = live->first;
+    live->first = live->last = NULL;
+    while (line != NULL) {
+        struct weir_transaction_request *request = line;
+        line = request->next;
+        if (request->waits_for_end) {
+            weir_request_refuse(&request->request, rc, text);
+        } else {
+            wait_in_line(live, request);
+        }
+    }
+}
+
 /* ---- markers --------------------------------------------------------------------------------- */
 
 static void send_marker(struct weir_transaction_fan *fan, struct weir_transaction_fan_slot *slot)
@@ -455,6 +493,7 @@ static void marked(struct weir_transaction_fan *fan)
     struct weir_txn_event event = {.type = WEIR_TXN_MARKERS_WRITTEN};
     if (fan->rc < 0) {
         retry_later(live, fan->rc, fan->error.text); /* of those that have none yet */
+        if (fan->rc == WEIR_OFFLINE) refuse_waiting(live, fan->rc, fan->error.text);
     } else {
         weir_transaction_fan_close(fan);
         begin(live, &event, NULL);
@@ -475,26 +514,6 @@ static void mark(struct weir_live_transaction *live)
 }
 
 /* ---- who asks -------------------------------------------------------------------------------- */
-
-static void wait_in_line(struct weir_live_transaction *live,
-                         struct weir_transaction_request *request)
-{
-    request->next = NULL;
-    if (live->last != NULL) {
-        live->last->next = request;
-    } else {
-        live->first = request;
-    }
-    live->last = request;
-}
-
-static struct weir_transaction_request *take_first(struct weir_live_transaction *live)
-{
-    struct weir_transaction_request *request = live->first;
-    live->first = request->next;
-    if (live->first == NULL) live->last = NULL;
-    return request;
-}
 
 static bool may_begin(const struct weir_live_transaction *live,
                       const struct weir_transaction_request *request)
