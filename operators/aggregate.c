@@ -301,7 +301,11 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
     const struct weir_aggregate_config *config = node->plan->config;
     const size_t per_row = windows_per_row(config);
     size_t capacity = batch->count;
-    if (per_row > 1) capacity = per_row > CHANGES_MAX ? per_row : CHANGES_MAX;
+    if (per_row >= CHANGES_MAX) {
+        capacity = per_row;
+    } else if (per_row > 1) {
+        capacity = batch->count < CHANGES_MAX / per_row ? batch->count * per_row : CHANGES_MAX;
+    }
     const int64_t refused = weir_store_dropped_count(node->stores[0]);
     struct changes changes;
     int rc = init_changes(node, &changes, capacity);
@@ -328,7 +332,9 @@ static bool find_closed(const struct weir_node *node, struct weir_closed_range *
         config->window_advance_ms > 0 ? config->window_advance_ms : config->window_size_ms;
     range->close_ms = node->observed_ms - config->grace_ms;
     range->to_ms = range->close_ms - config->window_size_ms;
-    range->from_ms = node->emitted_ms < 0 ? 0 : node->emitted_ms - config->window_size_ms + 1;
+    range->from_ms = node->emitted_ms < config->window_size_ms
+                         ? 0
+                         : node->emitted_ms - config->window_size_ms + 1;
     return range->to_ms >= range->from_ms &&
            range->to_ms / advance_ms * advance_ms >= range->from_ms;
 }

@@ -161,6 +161,8 @@ int weir_join_buffer_add(struct weir_joining *joining, uint32_t row)
     const struct weir_slice waiting = weir_slice(entry->value, entry->value_size);
     const struct weir_slice list = list_add(arena, waiting, config->is_right, value);
     if (weir_slice_is_null(list)) return WEIR_NO_MEMORY;
+    rc = weir_store_check_change(buffer_of(joining), key, list, node->call.error);
+    if (rc < 0) return rc;
     rc = weir_store_set(buffer_of(joining), entry, list, timestamp_ms, node->call.error);
     if (rc < 0) return rc;
     struct weir_node *merge = merge_of(joining);

@@ -218,7 +218,7 @@ static void advance_store(struct weir_node *node)
     int64_t time_ms = node->observed_ms - 1;
     if (config->emits_on_close) {
         const int64_t next_ms = node->emitted_ms < 0 ? 0 : node->emitted_ms;
-        const int64_t held_ms = next_ms + (config->retention_ms - 1);
+        const int64_t held_ms = plus(next_ms, config->retention_ms - 1);
         if (held_ms < time_ms) time_ms = held_ms;
     }
     if (time_ms > 0) weir_store_advance(node->stores[0], time_ms);

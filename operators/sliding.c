@@ -171,12 +171,15 @@ static int make_plan(struct weir_node *node, const struct weir_live_key *key, in
 {
     enum { STEPS_MORE = 3 };
     const struct weir_aggregate_config *config = node->plan->config;
+    /* Windows of the key that begin elsewhere have no step. */
+    const uint32_t from = weir_live_key_at(key, minus(timestamp_ms, 2 * config->window_size_ms));
+    const uint32_t to = weir_live_key_at(key, plus(timestamp_ms, 2));
     *plan = (struct plan){
         .key = key,
         .difference_ms = config->window_size_ms,
         .timestamp_ms = timestamp_ms,
         .steps =
-            weir_arena_array(weir_node_arena(node), key->count + STEPS_MORE, sizeof *plan->steps),
+            weir_arena_array(weir_node_arena(node), to - from + STEPS_MORE, sizeof *plan->steps),
         .left = -1,
         .right = -1,
         .previous_ms = -1,
@@ -311,6 +314,9 @@ static int do_step(struct work *work, const struct step *step, const struct foun
     if (step->kind == COPY) timestamp_ms = found->right_ms;
     if (step->kind != COPY &&
         weir_window_end(step->start_ms, config->window_size_ms) < work->close_ms) {
+        const int64_t end_ms = weir_window_end(step->start_ms, config->window_size_ms);
+        weir_node_note_late(node, work->batch->timestamps[work->row],
+                            minus(node->observed_ms, end_ms));
         work->late++;
         return 0;
     }
@@ -411,7 +417,7 @@ static void advance_store(struct weir_node *node)
         const int64_t next_ms = node->emitted_ms < config->window_size_ms
                                     ? 0
                                     : node->emitted_ms - config->window_size_ms;
-        const int64_t held_ms = next_ms + (config->retention_ms - 1);
+        const int64_t held_ms = plus(next_ms, config->retention_ms - 1);
         if (held_ms < time_ms) time_ms = held_ms;
     }
     if (time_ms >= 0) weir_store_advance(node->stores[0], time_ms);

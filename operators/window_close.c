@@ -14,7 +14,10 @@
 
 bool weir_window_close_is_due(const struct weir_window_close *close, const struct weir_node *node)
 {
-    return weir_node_wall_ms(node) >= close->next_wall_ms;
+    const int64_t now_ms = weir_node_wall_ms(node);
+    /* Further ahead than an interval: the clock was set back. */
+    return now_ms >= close->next_wall_ms ||
+           close->next_wall_ms - now_ms > weir_node_emit_interval_ms(node);
 }
 
 void weir_window_close_looked(struct weir_window_close *close, const struct weir_node *node)
