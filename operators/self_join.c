@@ -59,12 +59,14 @@ static int join_as_right(struct weir_joining *joining, uint32_t row, bool has_it
     return rc == 0 && has_itself ? add(joining, row, value, value, timestamp_ms) : rc;
 }
 
-/* Two sides would find it: its own time is within the window, and not over. */
+/* Two sides would find it: its own time is within the window, and not over. A row without a value has moved
+ * the time of a store in memory, and has not come here. */
 static bool meets_itself(const struct weir_joining *joining, int64_t timestamp_ms)
 {
     const struct weir_stream_join_config *config = joining->config;
     const struct weir_node *node = joining->node;
     if (config->before_ms < 0 || config->after_ms < 0) return false;
+    if (weir_store_is_over(node->stores[0], timestamp_ms)) return false;
     return timestamp_ms > node->observed_ms - weir_store_spec(node->stores[0])->retention_ms;
 }
 

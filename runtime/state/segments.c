@@ -86,6 +86,11 @@ bool weir_store_is_late(const struct weir_store *store, int64_t time_ms, int64_t
     return weir_store_segment_at(store, time_ms) < weir_store_segment_at(store, expired_ms + 1);
 }
 
+bool weir_store_is_over(const struct weir_store *store, int64_t time_ms)
+{
+    return weir_store_is_segmented(store) && time_ms <= store->expired_ms;
+}
+
 void weir_store_advance(struct weir_store *store, int64_t stream_time_ms)
 {
     if (!weir_store_is_segmented(store) || stream_time_ms <= store->observed_ms) return;

@@ -212,6 +212,9 @@ int weir_store_delete(struct weir_store *store, struct weir_slice key, int64_t t
 /** Whether a row of `time_ms` counts as dropped once the store has observed `stream_time_ms`: its time is
  * over. On a disk duplicates count by whole segments, as they do in Kafka Streams. */
 bool weir_store_is_late(const struct weir_store *store, int64_t time_ms, int64_t stream_time_ms);
+
+/** Whether the store lets nobody read a row of `time_ms` any more: its time lies behind the retention. */
+bool weir_store_is_over(const struct weir_store *store, int64_t time_ms);
 /**
  * Where keys have a time: the store's own observed stream time; it only grows, and is -1 after a start.
  * A row whose time is at or before it minus the retention is over: it reads as absent, and a change of it

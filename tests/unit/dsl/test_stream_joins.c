@@ -50,15 +50,28 @@ static struct weir_topology *build(struct weir_builder *builder)
     return built;
 }
 
-static void start(const struct weir_stream_join_options *options, enum weir_on_error on_error)
+static void start_builder(struct weir_builder *builder, enum weir_on_error on_error)
 {
     struct weir_error error = {0};
     const struct weir_streams_options streams = {
         WEIR_STREAMS_OPTIONS_INIT, .application_id = "joins", .on_processing_error = on_error};
     const struct weir_test_options test_options = {WEIR_TEST_OPTIONS_INIT, .streams = &streams};
-    topology = build(declare(options));
+    topology = build(builder);
     test = weir_test_new(topology, &test_options, &error);
     ck_assert_msg(test != NULL, "%s", error.text);
+}
+
+static void start(const struct weir_stream_join_options *options, enum weir_on_error on_error)
+{
+    start_builder(declare(options), on_error);
+}
+
+static void start_with_itself(const struct weir_stream_join_options *options)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *left = weir_stream(builder, "left", WEIR_STRING, WEIR_STRING);
+    weir_to(weir_stream_join(left, left, beside, NULL, WEIR_STRING, options), "out");
+    start_builder(builder, WEIR_ON_ERROR_FAIL);
 }
 
 static void end(void)
@@ -263,6 +276,23 @@ START_TEST(stream_time_survives)
     end_and_begin(_i);
     feed("left", "a", "late", 100);
     expect("a=late|-@100 "); /* at once: its window lies behind */
+    end();
+}
+END_TEST
+
+/* Over one store a row meets itself unless its time is over, and to a store in memory a row without a value
+ * has told the time too. */
+START_TEST(a_late_row_does_not_meet_itself)
+{
+    start_with_itself(WEIR_WITHIN(.before_ms = 10, .after_ms = 10, .store = WEIR_STORE_MEMORY,
+                                  .is_single_store = true));
+    feed("left", "a", "x", 100);
+    expect("a=x|x@100 ");
+    feed("left", "a", NULL, 1000);
+    feed("left", "a", "late", 980);
+    expect("");
+    feed("left", "a", "early", 981);
+    expect("a=early|early@981 ");
     end();
 }
 END_TEST
@@ -481,6 +511,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, stream_time_survives, 0, ENDINGS);
     tcase_add_test(tests, a_key_of_a_megabyte_fails_its_record);
     tcase_add_test(tests, too_many_rows_of_one_moment_fail_one_by_one);
+    tcase_add_test(tests, a_late_row_does_not_meet_itself);
     tcase_add_test(tests, the_ends_of_time);
     tcase_add_test(tests, a_negative_time_fails);
     tcase_add_test(tests, a_failure_of_a_late_result_is_its_own);
