@@ -22,6 +22,7 @@
  */
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/saturate.h"
 #include "operators/row_fold.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
@@ -83,9 +84,7 @@ static int64_t close_time(struct weir_node *node, int64_t timestamp_ms)
 {
     const struct weir_aggregate_config *config = node->plan->config;
     weir_node_observe(node, timestamp_ms);
-    int64_t close_ms;
-    return __builtin_sub_overflow(node->observed_ms, config->grace_ms, &close_ms) ? INT64_MIN
-                                                                                  : close_ms;
+    return weir_saturating_sub(node->observed_ms, config->grace_ms);
 }
 
 /* A row in one window: side by side, or without an end. Late: how many it was dropped from. */
@@ -270,14 +269,6 @@ static int fold_changes(struct weir_node *node, const struct weir_batch *batch,
     return 0;
 }
 
-static bool forwards_updates(const struct weir_node *node)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    if (config->emits_on_close) return false;
-    bool is_held_back = weir_store_spec(node->stores[0])->is_cached && weir_node_caches(node);
-    return node->plan->child_count > 0 && !is_held_back;
-}
-
 static int process_changes(struct weir_node *node, const struct weir_batch *batch,
                            struct changes *changes)
 {
@@ -292,7 +283,8 @@ static int process_changes(struct weir_node *node, const struct weir_batch *batc
     if (rc < 0) return rc;
     struct weir_rows updates;
     weir_rows_init(&updates, arena, weir_store_spec(node->stores[0])->keeps_old, true);
-    rc = fold_changes(node, batch, changes, entries, forwards_updates(node) ? &updates : NULL);
+    rc =
+        fold_changes(node, batch, changes, entries, weir_row_fold_forwards(node) ? &updates : NULL);
     return rc < 0 ? rc : weir_rows_forward(&updates, node);
 }
 
@@ -407,17 +399,6 @@ static int open_windows(struct weir_node *node, struct weir_error *error)
     return 0;
 }
 
-static int flush(struct weir_node *node)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    const struct weir_table_rows table = {
-        .key_serde = config->key_serde,
-        .value_serde = config->value_serde,
-        .window_size_ms = config->window_size_ms,
-    };
-    return weir_table_rows_flush(node, &table);
-}
-
 /* Windows may close, and rows of those that are over may go, though no row has come. */
 static int time_advanced(struct weir_node *node)
 {
@@ -442,7 +423,7 @@ const struct weir_operator_ops weir_aggregate_ops = {
     .traits = TRAITS(false),
     .open = open_windows,
     .process = process,
-    .flush = flush,
+    .flush = weir_row_fold_flush,
     .time_advanced = time_advanced,
     .holds_from_ms = weir_window_close_holds_from,
 };
@@ -453,7 +434,7 @@ const struct weir_operator_ops weir_hopping_ops = {
     .state_size = sizeof(struct weir_window_close),
     .open = open_windows,
     .process = process,
-    .flush = flush,
+    .flush = weir_row_fold_flush,
     .time_advanced = time_advanced,
     .holds_from_ms = weir_window_close_holds_from,
 };

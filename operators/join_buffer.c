@@ -17,6 +17,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "operators/joining.h"
 
 enum {
@@ -56,8 +57,7 @@ static int64_t closes_at(const struct weir_stream_join_config *config, int64_t t
                          bool is_right)
 {
     int64_t span = (is_right ? config->before_ms : config->after_ms) + config->grace_ms;
-    int64_t at;
-    return __builtin_add_overflow(time_ms, span, &at) ? INT64_MAX : at;
+    return weir_saturating_add(time_ms, span);
 }
 
 /* Without a row in the buffer a look would find nothing; that it was due counts all the same. */

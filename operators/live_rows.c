@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "base/hash.h"
 
 enum { SLOTS_MIN = 64, ROWS_MIN = 2, SWEEP_MIN = 1024 };
@@ -55,10 +56,7 @@ int weir_live_key_reserve(struct weir_live_rows *live, struct weir_live_key *key
 {
     const uint32_t needed = key->count + count;
     if (needed <= key->capacity) return 0;
-    uint32_t capacity = key->capacity > 0 ? key->capacity * 2 : ROWS_MIN;
-    while (capacity < needed) {
-        capacity *= 2;
-    }
+    const uint32_t capacity = (uint32_t)weir_grown_to(key->capacity, needed, ROWS_MIN);
     struct weir_live_row *grown = weir_slabs_alloc(&live->slabs, rows_size(capacity), NULL);
     if (grown == NULL) return WEIR_NO_MEMORY;
     weir_copy(grown, key->rows, rows_size(key->count));

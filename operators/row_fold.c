@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "operators/rows.h"
+#include "operators/table_rows.h"
 
 /* The aggregate so far, of bytes that are the store's. */
 static int read_old(const struct weir_row_fold *fold, struct weir_slice old,
@@ -91,6 +92,25 @@ static int fold_aggregate(struct weir_row_fold *fold, const struct weir_batch *b
     if (rc < 0 || rc == WEIR_DELETE) return rc < 0 ? rc : 0;
     fold->object = aggregate;
     return weir_node_serialize(node, config->value_serde, false, aggregate, &fold->bytes);
+}
+
+bool weir_row_fold_forwards(const struct weir_node *node)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    if (config->emits_on_close) return false;
+    bool is_held_back = weir_store_spec(node->stores[0])->is_cached && weir_node_caches(node);
+    return node->plan->child_count > 0 && !is_held_back;
+}
+
+int weir_row_fold_flush(struct weir_node *node)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    const struct weir_table_rows table = {
+        .key_serde = config->key_serde,
+        .value_serde = config->value_serde,
+        .window_size_ms = config->window_size_ms,
+    };
+    return weir_table_rows_flush(node, &table);
 }
 
 void weir_row_fold_init(struct weir_row_fold *fold, struct weir_node *node, bool is_forwarded)

@@ -25,6 +25,11 @@ struct weir_row_fold {
     struct weir_object_check check; /* of a reducer's result */
 };
 
+/** Whether updates go on as they come: not those that a cache tells at the flush, or that are told when windows close. */
+bool weir_row_fold_forwards(const struct weir_node *node);
+/** The operators' flush: what the cached table has changed is forwarded. */
+int weir_row_fold_flush(struct weir_node *node);
+
 /** For one batch; the node's call has the context of the user's functions from then on. */
 void weir_row_fold_init(struct weir_row_fold *fold, struct weir_node *node, bool is_forwarded);
 /** Fold the row (node->call has it) into the aggregate whose bytes are `old`, null where there is none;

@@ -16,6 +16,7 @@
  */
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/saturate.h"
 #include "operators/live_rows.h"
 #include "operators/row_fold.h"
 #include "operators/rows.h"
@@ -39,25 +40,13 @@ struct merge {
     struct weir_store_entry **entries;
 };
 
-static int64_t minus(int64_t time_ms, int64_t span_ms)
-{
-    int64_t result;
-    return __builtin_sub_overflow(time_ms, span_ms, &result) ? INT64_MIN : result;
-}
-
-static int64_t plus(int64_t time_ms, int64_t span_ms)
-{
-    int64_t result;
-    return __builtin_add_overflow(time_ms, span_ms, &result) ? INT64_MAX : result;
-}
-
 /* ---- which sessions become one --------------------------------------------------------------- */
 
 static void find_merge(const struct weir_aggregate_config *config, struct weir_live_key *key,
                        int64_t timestamp_ms, struct merge *merge)
 {
-    const int64_t from_ms = minus(timestamp_ms, config->session_gap_ms);
-    const int64_t to_ms = plus(timestamp_ms, config->session_gap_ms);
+    const int64_t from_ms = weir_saturating_sub(timestamp_ms, config->session_gap_ms);
+    const int64_t to_ms = weir_saturating_add(timestamp_ms, config->session_gap_ms);
     *merge = (struct merge){
         .key = key,
         .at = weir_live_key_at(key, from_ms),
@@ -172,7 +161,7 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     struct session_state *state = node->state;
     const int64_t timestamp_ms = batch->timestamps[row];
     const struct weir_slice record_key = batch->key_bytes[row];
-    const int64_t expired_ms = minus(node->observed_ms, config->retention_ms);
+    const int64_t expired_ms = weir_saturating_sub(node->observed_ms, config->retention_ms);
     struct weir_live_key *key;
     struct merge merge;
     weir_node_observe(node, timestamp_ms);
@@ -180,9 +169,12 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     if (rc == 0) rc = weir_live_key_reserve(&state->live, key, 1);
     if (rc < 0) return rc;
     find_merge(config, key, timestamp_ms, &merge);
-    if (merge.end_ms < minus(minus(node->observed_ms, config->grace_ms), config->session_gap_ms)) {
-        weir_node_note_late(node, timestamp_ms,
-                            minus(minus(node->observed_ms, config->session_gap_ms), merge.end_ms));
+    if (merge.end_ms < weir_saturating_sub(weir_saturating_sub(node->observed_ms, config->grace_ms),
+                                           config->session_gap_ms)) {
+        weir_node_note_late(
+            node, timestamp_ms,
+            weir_saturating_sub(weir_saturating_sub(node->observed_ms, config->session_gap_ms),
+                                merge.end_ms));
         (*late)++;
         return 0;
     }
@@ -218,7 +210,7 @@ static void advance_store(struct weir_node *node)
     int64_t time_ms = node->observed_ms - 1;
     if (config->emits_on_close) {
         const int64_t next_ms = node->emitted_ms < 0 ? 0 : node->emitted_ms;
-        const int64_t held_ms = plus(next_ms, config->retention_ms - 1);
+        const int64_t held_ms = weir_saturating_add(next_ms, config->retention_ms - 1);
         if (held_ms < time_ms) time_ms = held_ms;
     }
     if (time_ms > 0) weir_store_advance(node->stores[0], time_ms);
@@ -231,9 +223,7 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     enum { SLOTS_AHEAD = 16, KEYS_AHEAD = 8 };
     const struct session_state *state = node->state;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
-    const bool is_held_back = spec->is_cached && weir_node_caches(node);
-    const struct weir_aggregate_config *config = node->plan->config;
-    const bool forwards = node->plan->child_count > 0 && !is_held_back && !config->emits_on_close;
+    const bool forwards = weir_row_fold_forwards(node);
     struct weir_rows updates;
     struct weir_row_fold fold;
     int64_t late = 0;
@@ -279,16 +269,6 @@ static int time_advanced(struct weir_node *node)
     return rc;
 }
 
-static int flush(struct weir_node *node)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    const struct weir_table_rows table = {
-        .key_serde = config->key_serde,
-        .value_serde = config->value_serde,
-    };
-    return weir_table_rows_flush(node, &table);
-}
-
 static struct weir_live_row live_row(struct weir_slice key, int64_t timestamp_ms)
 {
     (void)timestamp_ms;
@@ -303,7 +283,8 @@ static int open_sessions(struct weir_node *node, struct weir_error *error)
     struct session_state *state = node->state;
     weir_live_rows_init(&state->live, weir_node_budget(node));
     advance_store(node);
-    return weir_live_rows_load(&state->live, node, minus(node->observed_ms, config->retention_ms),
+    return weir_live_rows_load(&state->live, node,
+                               weir_saturating_sub(node->observed_ms, config->retention_ms),
                                live_row, error);
 }
 
@@ -327,7 +308,7 @@ const struct weir_operator_ops weir_session_ops = {
     .state_size = sizeof(struct session_state),
     .open = open_sessions,
     .process = process,
-    .flush = flush,
+    .flush = weir_row_fold_flush,
     .time_advanced = time_advanced,
     .holds_from_ms = weir_window_close_holds_from,
     .close = close_sessions,

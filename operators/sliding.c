@@ -24,6 +24,7 @@
  */
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/saturate.h"
 #include "operators/live_rows.h"
 #include "operators/row_fold.h"
 #include "operators/rows.h"
@@ -63,18 +64,6 @@ struct plan {
     bool has_previous_right;
 };
 
-static int64_t minus(int64_t time_ms, int64_t span_ms)
-{
-    int64_t result;
-    return __builtin_sub_overflow(time_ms, span_ms, &result) ? INT64_MIN : result;
-}
-
-static int64_t plus(int64_t time_ms, int64_t span_ms)
-{
-    int64_t result;
-    return __builtin_add_overflow(time_ms, span_ms, &result) ? INT64_MAX : result;
-}
-
 /* ---- the plan -------------------------------------------------------------------------------- */
 
 static void add_step(struct plan *plan, enum step_kind kind, int64_t start_ms)
@@ -101,7 +90,8 @@ static void plan_previous_right(struct plan *plan, bool is_early)
     if (plan->previous_ms < 0) return;
     const int64_t start_ms = plan->previous_ms + 1;
     if (has_window(plan->key, start_ms)) return;
-    if (!is_early && plus(start_ms, plan->difference_ms) < plan->timestamp_ms) return;
+    if (!is_early && weir_saturating_add(start_ms, plan->difference_ms) < plan->timestamp_ms)
+        return;
     add_step(plan, BEGIN, start_ms);
 }
 
@@ -110,13 +100,13 @@ static void plan_previous_right(struct plan *plan, bool is_early)
 static bool plan_known(struct plan *plan)
 {
     const struct weir_live_key *key = plan->key;
-    const int64_t next_ms = plus(plan->timestamp_ms, 1);
-    const int64_t first_ms = minus(plan->timestamp_ms, 2 * plan->difference_ms);
+    const int64_t next_ms = weir_saturating_add(plan->timestamp_ms, 1);
+    const int64_t first_ms = weir_saturating_sub(plan->timestamp_ms, 2 * plan->difference_ms);
     const uint32_t to = weir_live_key_at(key, next_ms);
     plan->has_right = next_ms > plan->timestamp_ms && has_window(key, next_ms);
     for (int64_t i = (int64_t)to - 1; i >= 0 && key->rows[i].time_ms >= first_ms; i--) {
         const struct weir_live_row *window = &key->rows[i];
-        const int64_t end_ms = plus(window->time_ms, plan->difference_ms);
+        const int64_t end_ms = weir_saturating_add(window->time_ms, plan->difference_ms);
         if (end_ms < plan->timestamp_ms) {
             plan->left = i;
             plan->previous_ms = window->other_ms;
@@ -172,8 +162,9 @@ static int make_plan(struct weir_node *node, const struct weir_live_key *key, in
     enum { STEPS_MORE = 3 };
     const struct weir_aggregate_config *config = node->plan->config;
     /* Windows of the key that begin elsewhere have no step. */
-    const uint32_t from = weir_live_key_at(key, minus(timestamp_ms, 2 * config->window_size_ms));
-    const uint32_t to = weir_live_key_at(key, plus(timestamp_ms, 2));
+    const uint32_t from =
+        weir_live_key_at(key, weir_saturating_sub(timestamp_ms, 2 * config->window_size_ms));
+    const uint32_t to = weir_live_key_at(key, weir_saturating_add(timestamp_ms, 2));
     *plan = (struct plan){
         .key = key,
         .difference_ms = config->window_size_ms,
@@ -316,7 +307,7 @@ static int do_step(struct work *work, const struct step *step, const struct foun
         weir_window_end(step->start_ms, config->window_size_ms) < work->close_ms) {
         const int64_t end_ms = weir_window_end(step->start_ms, config->window_size_ms);
         weir_node_note_late(node, work->batch->timestamps[work->row],
-                            minus(node->observed_ms, end_ms));
+                            weir_saturating_sub(node->observed_ms, end_ms));
         work->late++;
         return 0;
     }
@@ -345,7 +336,7 @@ static int do_step(struct work *work, const struct step *step, const struct foun
 static int64_t store_time(const struct weir_node *node)
 {
     const struct sliding_state *state = node->state;
-    const int64_t bound_ms = plus(node->observed_ms, 1);
+    const int64_t bound_ms = weir_saturating_add(node->observed_ms, 1);
     return state->store_ms < bound_ms ? state->store_ms : bound_ms;
 }
 
@@ -361,16 +352,16 @@ static int process_row(struct work *work)
     struct plan plan;
     struct found found = {0};
     weir_node_observe(node, timestamp_ms);
-    work->close_ms = minus(node->observed_ms, config->grace_ms);
-    const int64_t end_ms = plus(timestamp_ms, config->window_size_ms);
+    work->close_ms = weir_saturating_sub(node->observed_ms, config->grace_ms);
+    const int64_t end_ms = weir_saturating_add(timestamp_ms, config->window_size_ms);
     if (end_ms < work->close_ms) {
-        weir_node_note_late(node, timestamp_ms, minus(node->observed_ms, end_ms));
+        weir_node_note_late(node, timestamp_ms, weir_saturating_sub(node->observed_ms, end_ms));
         work->late++;
         return 0;
     }
-    int rc =
-        weir_live_rows_find(&state->live, record_key, weir_live_rows_hash(&state->live, record_key),
-                            minus(store_time(node), config->retention_ms), &work->key);
+    int rc = weir_live_rows_find(
+        &state->live, record_key, weir_live_rows_hash(&state->live, record_key),
+        weir_saturating_sub(store_time(node), config->retention_ms), &work->key);
     if (rc == 0) rc = make_plan(node, work->key, timestamp_ms, &plan);
     if (rc == 0) rc = weir_live_key_reserve(&state->live, work->key, (uint32_t)plan.count);
     if (rc == 0) rc = find(node, record_key, &plan, &found);
@@ -388,7 +379,7 @@ static int emit_closed(struct weir_node *node, const struct weir_batch *batch, u
     const struct weir_aggregate_config *config = node->plan->config;
     struct sliding_state *state = node->state;
     const int64_t size_ms = config->window_size_ms;
-    const int64_t close_ms = minus(node->observed_ms, config->grace_ms);
+    const int64_t close_ms = weir_saturating_sub(node->observed_ms, config->grace_ms);
     if (!config->emits_on_close || !weir_window_close_is_due(&state->close, node)) return 0;
     const struct weir_closed_range range = {
         .from_ms = node->emitted_ms < size_ms ? 0 : node->emitted_ms - size_ms,
@@ -405,7 +396,7 @@ static bool looks(const struct work *work)
     const struct weir_aggregate_config *config = work->fold.node->plan->config;
     const int64_t timestamp_ms = work->batch->timestamps[work->row];
     return timestamp_ms >= config->window_size_ms &&
-           plus(timestamp_ms, config->window_size_ms) >= work->close_ms;
+           weir_saturating_add(timestamp_ms, config->window_size_ms) >= work->close_ms;
 }
 
 /* What has not been emitted does not expire, however far time jumps. */
@@ -417,7 +408,7 @@ static void advance_store(struct weir_node *node)
         const int64_t next_ms = node->emitted_ms < config->window_size_ms
                                     ? 0
                                     : node->emitted_ms - config->window_size_ms;
-        const int64_t held_ms = plus(next_ms, config->retention_ms - 1);
+        const int64_t held_ms = weir_saturating_add(next_ms, config->retention_ms - 1);
         if (held_ms < time_ms) time_ms = held_ms;
     }
     if (time_ms >= 0) weir_store_advance(node->stores[0], time_ms);
@@ -428,9 +419,7 @@ static void advance_store(struct weir_node *node)
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
-    const struct weir_aggregate_config *config = node->plan->config;
-    const bool is_held_back = spec->is_cached && weir_node_caches(node);
-    const bool forwards = node->plan->child_count > 0 && !is_held_back && !config->emits_on_close;
+    const bool forwards = weir_row_fold_forwards(node);
     struct weir_rows updates;
     struct work work = {.batch = batch, .updates = forwards ? &updates : NULL};
     int rc = 0;
@@ -466,17 +455,6 @@ static int time_advanced(struct weir_node *node)
     return rc;
 }
 
-static int flush(struct weir_node *node)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    const struct weir_table_rows table = {
-        .key_serde = config->key_serde,
-        .value_serde = config->value_serde,
-        .window_size_ms = config->window_size_ms,
-    };
-    return weir_table_rows_flush(node, &table);
-}
-
 static struct weir_live_row live_row(struct weir_slice key, int64_t timestamp_ms)
 {
     return (struct weir_live_row){weir_key_schema_time(&weir_key_schema_window, key), timestamp_ms};
@@ -497,8 +475,8 @@ static int open_windows(struct weir_node *node, struct weir_error *error)
 {
     const struct weir_aggregate_config *config = node->plan->config;
     struct sliding_state *state = node->state;
-    const int64_t expired_ms =
-        minus(minus(node->observed_ms, config->window_size_ms), config->retention_ms);
+    const int64_t expired_ms = weir_saturating_sub(
+        weir_saturating_sub(node->observed_ms, config->window_size_ms), config->retention_ms);
     *state = (struct sliding_state){.store_ms = -1};
     weir_live_rows_init(&state->live, weir_node_budget(node));
     int rc = weir_live_rows_load(&state->live, node, expired_ms, live_row, error);
@@ -528,7 +506,7 @@ const struct weir_operator_ops weir_sliding_ops = {
     .state_size = sizeof(struct sliding_state),
     .open = open_windows,
     .process = process,
-    .flush = flush,
+    .flush = weir_row_fold_flush,
     .time_advanced = time_advanced,
     .holds_from_ms = weir_window_close_holds_from,
     .close = close_windows,

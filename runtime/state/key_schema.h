@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/saturate.h"
 #include "weir/types.h"
 
 /**
@@ -126,8 +127,7 @@ static inline size_t weir_duplicate_key_size(struct weir_slice record_key)
 /** Where a window ends, exclusive; one at the end of time has no end after it. */
 static inline int64_t weir_window_end(int64_t start_ms, int64_t size_ms)
 {
-    int64_t end_ms;
-    return __builtin_add_overflow(start_ms, size_ms, &end_ms) ? INT64_MAX : end_ms;
+    return weir_saturating_add(start_ms, size_ms);
 }
 
 /* ---- in the changelog ------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/grow.h"
+#include "base/saturate.h"
 
 void weir_timers_init(struct weir_timers *timers, struct weir_budget *budget)
 {
@@ -29,26 +30,20 @@ static void find_next(struct weir_timers *timers)
     }
 }
 
-static int64_t add_saturating(int64_t a, int64_t b)
-{
-    int64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
 /* The first point after `now_ms` on the grid through `tick_ms`. Saturates, so that a timestamp from
  * the end of time means "never again", not "for ever". */
 static int64_t next_tick(int64_t tick_ms, int64_t interval_ms, int64_t now_ms)
 {
     weir_assert(now_ms >= tick_ms);
     int64_t missed = (now_ms - tick_ms) / interval_ms;
-    return add_saturating(tick_ms + missed * interval_ms, interval_ms);
+    return weir_saturating_add(tick_ms + missed * interval_ms, interval_ms);
 }
 
 static int64_t first_tick(const struct weir_timers *timers, const struct weir_timer *timer,
                           int64_t wall_now_ms)
 {
     if (timer->type == WEIR_PUNCTUATE_WALL_CLOCK) {
-        return add_saturating(wall_now_ms, timer->interval_ms);
+        return weir_saturating_add(wall_now_ms, timer->interval_ms);
     }
     for (size_t i = 0; i < timers->mark_count; i++) {
         const struct weir_node_mark *mark = &timers->marks[i];
