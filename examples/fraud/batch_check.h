@@ -15,7 +15,8 @@ int score_alerts(struct weir_log *log, struct score *score_out, struct weir_erro
 
 /**
  * Compute everything once more, as a batch over the whole source: sort by card, go through. Compare
- * with what the job left in the log: each payment once, every state, every alert (alerts may repeat).
+ * with what the job left in the log: each payment once, every state, every alert (a rebuild repeats
+ * some: how many is printed).
  * Prints what differs; false if anything does. `source` is freshly opened, nothing produced from it.
  */
 bool check_against_batch(struct weir_log *log, const struct source_options *options, int64_t end,
