@@ -39,7 +39,8 @@ struct slot {
     int64_t heartbeat_at_ms;
     char late_id[CLASSIC_ID_SIZE]; /* what it was called some time ago */
     int32_t late_generation;
-    bool is_refused; /* the group is full */
+    bool
+        is_refused; /* the group is full, or what its members speak has been forgotten (life.has_crashed) */
 };
 
 struct life {
@@ -48,6 +49,9 @@ struct life {
     struct slot slots[CLASSIC_SLOTS_MAX];
     int slot_count;
     bool is_quiet;
+    /* The record of a group has the protocol that was chosen alone: who is read back speaks no other, so that who does
+     * not speak it is refused until they join anew, as with Kafka. */
+    bool has_crashed;
     /* per mille, of each slot in each turn */
     int silence;
     int leaving;
@@ -203,7 +207,8 @@ static void hear_join(struct life *life, struct slot *slot, const struct classic
     const struct weir_join_group_request *join = &ask->join;
     int rc = join->base.request.rc;
     slot->phase = OUT;
-    slot->is_refused = rc == WEIR_GROUP_MAX_SIZE_REACHED;
+    slot->is_refused = rc == WEIR_GROUP_MAX_SIZE_REACHED ||
+                       (rc == WEIR_INCONSISTENT_GROUP_PROTOCOL && life->has_crashed);
     if (rc == WEIR_MEMBER_ID_REQUIRED) {
         remember(slot->id, join->member_id_out);
     } else if (rc == 0) {
@@ -355,7 +360,10 @@ static void turn(struct life *life)
         if (life->is_quiet || chance(life, 700)) act(life, &life->slots[i]);
     }
     if (life->is_quiet || chance(life, 500)) classic_world_release(&life->world);
-    if (!life->is_quiet && chance(life, life->crashes)) classic_world_crash(&life->world);
+    if (!life->is_quiet && chance(life, life->crashes)) {
+        classic_world_crash(&life->world);
+        life->has_crashed = true;
+    }
     classic_world_pass(&life->world, 1 + simulation_draw(life->simulation, 1000));
 }
 
