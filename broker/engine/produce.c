@@ -178,6 +178,7 @@ static struct weir_append append_of(const struct weir_produce_request *produce,
         .size = produce->size,
         .now = now,
         .is_transaction_version_2 = produce->is_transaction_version_2,
+        .is_internal = produce->is_internal,
     };
 }
 

@@ -18,14 +18,14 @@ struct run {
     struct weir_producer_batch last_duplicate;
 };
 
-static int check_timestamps(const struct weir_partition_log *log,
-                            const struct weir_batch_header *header, struct weir_wall now,
-                            struct weir_error *error)
+static int check_timestamps(const struct weir_partition_log *log, const struct weir_append *append,
+                            const struct weir_batch_header *header, struct weir_error *error)
 {
+    const struct weir_wall now = append->now;
     const struct weir_topic_config *config = &log->config;
     int64_t oldest;
     int64_t newest;
-    if (config->message_timestamp_type == WEIR_LOG_APPEND_TIME) return 0;
+    if (config->message_timestamp_type == WEIR_LOG_APPEND_TIME || append->is_internal) return 0;
     if (__builtin_sub_overflow(now.ms, config->message_timestamp_before_max_ms, &oldest)) {
         oldest = INT64_MIN;
     }
@@ -59,7 +59,7 @@ static int check_batch(const struct weir_partition_log *log, const struct weir_a
                               "a batch of %" PRId32 " records with last delta %" PRId32,
                               header->record_count, header->last_offset_delta);
     }
-    return check_timestamps(log, header, append->now, error);
+    return check_timestamps(log, append, header, error);
 }
 
 /* The clock is asked only where there are that many. */

@@ -147,6 +147,8 @@ struct weir_append {
     struct weir_wall now;
     bool leaves_roll; /* where a new segment is to be begun first, nothing is done: WEIR_END */
     bool is_transaction_version_2; /* of transactional batches: KIP-890 */
+    bool
+        is_internal; /* the log's own: with the time of a clock that may have been put back since */
 };
 
 struct weir_append_result {

@@ -155,7 +155,9 @@ int test_log_append(struct test_log *test, const struct test_append *append,
     int record_count = append->record_count > 0 ? append->record_count : 1;
     struct weir_append_result result;
     int rc = weir_partition_log_append(
-        test->log, &(struct weir_append){.batches = shared, .now = now}, &result, &test->error);
+        test->log,
+        &(struct weir_append){.batches = shared, .now = now, .is_internal = append->is_internal},
+        &result, &test->error);
     if (rc == 0) {
         if (!result.is_duplicate) remember(test, shared, &result);
         if (result_out != NULL) *result_out = result;

@@ -44,6 +44,7 @@ struct test_append {
     bool is_transactional;
     bool is_marker; /* of the producer: nothing else is in it */
     bool is_commit;
+    bool is_internal; /* the log's own */
 };
 
 /** A simulated world of one node; nothing is opened yet. Options are small: segments of 4 KiB, an

@@ -142,7 +142,7 @@ START_TEST(producers_expire_by_idle_time_only)
 }
 END_TEST
 
-/* Timestamps too far from the clock are refused; LogAppendTime does not care and says its own. */
+/* Timestamps too far from the clock are refused, but for the log's own; LogAppendTime does not care and says its own. */
 START_TEST(append_checks_timestamps)
 {
     struct weir_append_result result;
@@ -161,6 +161,8 @@ START_TEST(append_checks_timestamps)
     ck_ok(test_log_append(&test, &earliest, &result), &test.error);
     ck_code(test_log_append(&test, &too_early, NULL), WEIR_INVALID_TIMESTAMP);
     ck_assert_int_eq(state().max_timestamp_ms, 3002);
+    struct test_append own = {.timestamp_ms = 5000, .now_ms = 2002, .is_internal = true};
+    ck_ok(test_log_append(&test, &own, &result), &test.error);
 
     test.options.config.message_timestamp_type = WEIR_LOG_APPEND_TIME;
     weir_partition_log_configure(test.log, &test.options.config);
