@@ -17,8 +17,11 @@
  * What a job writes between `begin` and the `write` behind it, and what that says, counts together or not at all. After
  * `write` the next may begin at once; `settle` answers when whoever reads what is committed sees it.
  *
- * A kind is a table of these. One of them is under way at a time, beside a `settle`. Each is asked for on the job's
- * actor and answers once, there, by `call.done`, perhaps before it has returned; by then nothing of it
+ * Threads that commit together have a transaction of their own, by number (commit_groups.h); `recover`, `prepare` and the
+ * first commit, which is written before any of them has run, are of the whole job.
+ *
+ * A kind is a table of these. One of them is under way at a time in each transaction, beside a `settle`. Each is asked
+ * for on the job's actor and answers once, there, by `call.done`, perhaps before it has returned; by then nothing of it
  * is under way. What it is given is borrowed until the answer; what it gives and needs lives in the
  * call's arena. A failure is the answer's `rc` and `error`, names what failed, and is retried only where
  * an operation says so.
@@ -27,6 +30,7 @@
  * and nothing at or above it does.
  */
 struct weir_commit_call {
+    size_t transaction;       /* whose it is; 0 of what is the whole job's */
     struct weir_arena *arena; /* not reset before the answer; of a seal: before its write's */
     struct weir_actor *reply_to;
     void (*done)(struct weir_commit_call *call);
@@ -109,8 +113,9 @@ struct weir_commit_prepare {
     struct weir_commit_writer
         *writers; /* the answer: one for each that writes outside of transactions */
     size_t writer_count;
-    const char
-        *transactional_id; /* the answer: of what is written in them. NULL: the kind has none */
+    size_t transaction_count; /* at least 1 */
+    const char *const
+        *transactional_ids; /* the answer: of what is written in each. NULL: the kind has none */
 };
 
 /**
@@ -128,7 +133,8 @@ struct weir_commit_begin {
 };
 
 /**
- * Make a commit of what it says. Everything that `entries` cover has been written.
+ * Make a commit of what it says. Everything that `entries` cover has been written. No other transaction's commit says
+ * anything of these partitions before this one is written.
  *
  * Durable: nothing; a crash from here on is as one before it.
  * Owns:    `entries` and their texts are borrowed until the write that follows has answered.
@@ -162,7 +168,7 @@ struct weir_commit_kind {
     void (*seal)(void *impl, struct weir_commit_seal *seal);
     void (*begin)(void *impl, struct weir_commit_begin *begin);
     /**
-     * Write what was sealed last: the first of a run, or what has been begun.
+     * Write what the transaction has sealed last: the first commit of a run, or what has been begun.
      *
      * Durable: all of it, as one, and what has been written since `begin`: no start recovers some of it without the rest.
      * Errors:  those of the log. It may have been written all the same; after a shortage (codes whose action

@@ -6,7 +6,8 @@
 
 enum { MAGIC = 0x57, VERSION = 4, VERSION_DURABLE = 4, VERSION_WITHOUT_BATCH = 2, FIXED_SIZE = 43 };
 enum { BATCH_DURABLE = 1 };
-enum { RUN_VERSION = 2, RUN_VERSION_RESET = 3, RUN_VERSION_TRANSACTIONS = 4 };
+enum { RUN_VERSION = 2, RUN_VERSION_RESET = 3, RUN_VERSION_TRANSACTION = 4 };
+enum { RUN_VERSION_TRANSACTIONS = 5 /* a Weir that knows of one alone must not take it over */ };
 enum { RUN_FIXED_SIZE = 6 };
 enum { MARK_SIZE = 14 /* and the name */ };
 
@@ -211,9 +212,10 @@ struct weir_slice weir_commit_run_encode(const struct weir_commit_run *run,
     uint8_t *bytes = weir_arena_alloc(arena, size);
     if (bytes == NULL) return weir_null();
     bytes[0] = MAGIC;
-    bytes[1] = is_transactional      ? RUN_VERSION_TRANSACTIONS
-               : run->is_reset_begun ? RUN_VERSION_RESET
-                                     : RUN_VERSION;
+    bytes[1] = run->transaction_count > 1 ? RUN_VERSION_TRANSACTIONS
+               : is_transactional         ? RUN_VERSION_TRANSACTION
+               : run->is_reset_begun      ? RUN_VERSION_RESET
+                                          : RUN_VERSION;
     weir_store_u32(bytes + 2, (uint32_t)run->count);
     for (size_t i = 0; i < run->count; i++) {
         weir_store_u64(bytes + RUN_FIXED_SIZE + i * sizeof(int64_t),
@@ -230,7 +232,7 @@ int weir_commit_run_decode(struct weir_slice text, struct weir_arena *arena,
     int version = open_text(text, arena, RUN_VERSION, RUN_VERSION_TRANSACTIONS, &reader, error);
     if (version < 0) return version;
     size_t count = weir_reader_u32(&reader);
-    size_t rest = version == RUN_VERSION_TRANSACTIONS ? sizeof(uint32_t) : 0;
+    size_t rest = version >= RUN_VERSION_TRANSACTION ? sizeof(uint32_t) : 0;
     if (reader.failed || weir_reader_left(&reader) != count * sizeof(int64_t) + rest) {
         return weir_error_set(error, WEIR_CORRUPT, "the commit's producer ids are damaged");
     }
@@ -239,10 +241,14 @@ int weir_commit_run_decode(struct weir_slice text, struct weir_arena *arena,
     for (size_t i = 0; i < count; i++) {
         ids[i] = (int64_t)weir_reader_u64(&reader);
     }
+    const size_t transaction_count = rest > 0 ? weir_reader_u32(&reader) : 0;
+    if (transaction_count > count) {
+        return weir_error_set(error, WEIR_CORRUPT, "the commit's transactional ids are damaged");
+    }
     *run_out = (struct weir_commit_run){
         .producer_ids = ids,
         .count = count,
-        .transaction_count = rest > 0 ? weir_reader_u32(&reader) : 0,
+        .transaction_count = transaction_count,
         .is_reset_begun = version == RUN_VERSION_RESET,
     };
     return 0;

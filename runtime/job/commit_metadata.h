@@ -28,7 +28,8 @@
  *
  * Version 3 has the same bytes, and is of a reset that has come no further than its positions: until it is
  * gone on with the commit says nothing of the application's state, and no job begins from it. Version 4 is of a run whose
- * commits are transactions; behind the producer ids, which it has written its changelogs and repartition topics with,
+ * commits are transactions, 5 of one with several transactional ids; behind the producer ids, which it has written its
+ * changelogs and repartition topics with,
  *
  *   count of its transactional ids u32
  *

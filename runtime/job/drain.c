@@ -32,6 +32,7 @@ void weir_drain_check(const struct weir_drain *drain)
     weir_assert(drain->asking <= drain->streams->outstanding);
     weir_assert(drain->rounds_left >= 0);
     weir_assert(!drain->has_targets || drain->asking == 0); /* all ends are known by then */
+    weir_assert(!drain->is_reached || drain->has_targets || drain->rc < 0);
     weir_assert(drain->rc <= 0);
 }
 
@@ -169,13 +170,9 @@ static bool aim_at_repartitions(struct weir_streams *streams)
     return has_more;
 }
 
-/* True when it is over. */
-static bool drain_advance(struct weir_streams *streams, struct weir_drain *drain)
+/* True: all that it waits for is. */
+static bool is_committed(struct weir_streams *streams, struct weir_drain *drain)
 {
-    weir_drain_check(drain);
-    if (drain->asking > 0) return false;
-    if (drain->rc < 0) return true;
-    if (streams->commit.is_settling) return false; /* nobody else sees the last commit yet */
     if (!drain->has_targets) {
         if (!is_reached(streams, false)) return false;
         drain->has_targets = true;
@@ -185,6 +182,20 @@ static bool drain_advance(struct weir_streams *streams, struct weir_drain *drain
     weir_assert(drain->rounds_left > 0);
     drain->rounds_left--;
     return drain->rounds_left <= 0 || !aim_at_repartitions(streams);
+}
+
+/* True when it is over. */
+static bool drain_advance(struct weir_streams *streams, struct weir_drain *drain)
+{
+    weir_drain_check(drain);
+    if (drain->asking > 0) return false;
+    if (drain->rc < 0) return true;
+    if (!drain->is_reached && is_committed(streams, drain)) {
+        drain->is_reached = true;
+        drain->write_count = streams->commit.write_count;
+    }
+    /* Others see the last of these commits a little later. */
+    return drain->is_reached && weir_transactions_are_settled(streams, drain->write_count);
 }
 
 void weir_drain_step(struct weir_streams *streams)

@@ -77,20 +77,19 @@ static void restoring_step(struct weir_streams *streams)
 
 static void running_step(struct weir_streams *streams)
 {
-    if (streams->close_asked && streams->commit.state.phase == WEIR_COMMIT_IDLE) {
+    if (streams->close_asked) {
         weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
-        weir_commit_handle(streams, WEIR_COMMIT_LAST);
         return;
     }
     weir_commit_handle(streams, WEIR_COMMIT_TURN);
     weir_drain_step(streams);
 }
 
-/* The last commit is under way; threads stop when it is durable. */
+/* The last commits are under way; threads stop when all of them are durable. A job that was closed while it started has
+ * none. */
 static void shutdown_step(struct weir_streams *streams)
 {
-    weir_commit_handle(streams, WEIR_COMMIT_TURN);
-    if (streams->commit.state.phase != WEIR_COMMIT_IDLE) return;
+    if (!streams->is_stopping && !weir_commit_last(streams)) return;
     stop_threads(streams, true);
     if (!has_stopped(streams)) return;
     weir_drain_end_all(streams, WEIR_CLOSED);
@@ -100,7 +99,7 @@ static void shutdown_step(struct weir_streams *streams)
 static void error_step(struct weir_streams *streams)
 {
     stop_threads(streams, false);
-    if (!has_stopped(streams) || weir_transaction_abort(streams)) return;
+    if (!has_stopped(streams) || weir_transactions_abort(streams)) return;
     weir_drain_end_all(streams, streams->error.code);
     if (streams->close_asked) weir_streams_move(streams, WEIR_STREAMS_NOT_RUNNING);
 }

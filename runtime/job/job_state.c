@@ -39,9 +39,13 @@ void weir_streams_check(const struct weir_streams *streams)
     weir_assert(state != WEIR_STREAMS_NOT_RUNNING || streams->threads_running == 0);
     weir_assert(!atomic_load(&streams->is_finished) || state == WEIR_STREAMS_NOT_RUNNING);
     weir_assert(commit->kind != NULL);
-    /* Without memory for them the commit has failed, and the job with it. */
-    weir_assert(commit->seal.entry_count == 0 || commit->partitions != NULL ||
-                atomic_load(&streams->failed));
+    weir_assert(!is_running || commit->group_count > 0 || streams->thread_count == 0);
+    for (size_t i = 0; i < commit->group_count; i++) {
+        const struct weir_commit_group *group = &commit->groups[i];
+        /* Without memory for them the commit has failed, and the job with it. */
+        weir_assert(group->seal.entry_count == 0 || group->partitions != NULL ||
+                    atomic_load(&streams->failed));
+    }
 }
 
 enum weir_streams_state weir_streams_state(const struct weir_streams *streams)
@@ -73,9 +77,11 @@ void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_e
              streams->options.application_id,
              weir_log_quote(quoted, sizeof quoted, streams->error.text));
     atomic_store(&streams->failed, true);
-    struct weir_commit_update nothing;
-    weir_commit_step(&streams->commit.state,
-                     &(struct weir_commit_event){.type = WEIR_COMMIT_FAILED}, &nothing);
+    for (size_t i = 0; i < streams->commit.group_count; i++) {
+        struct weir_commit_update nothing;
+        weir_commit_step(&streams->commit.groups[i].state,
+                         &(struct weir_commit_event){.type = WEIR_COMMIT_FAILED}, &nothing);
+    }
     weir_streams_move(streams, WEIR_STREAMS_ERROR);
 }
 

@@ -16,6 +16,11 @@ static struct weir_streams *job_of(struct weir_message *message)
     return streams;
 }
 
+static struct weir_commit_group *group_of(struct weir_message *message)
+{
+    return weir_commit_group_of(job_of(message), thread_of(message)->options.index);
+}
+
 static void on_restored(struct weir_message *message)
 {
     struct weir_streams *streams = job_of(message);
@@ -25,7 +30,7 @@ static void on_restored(struct weir_message *message)
 
 static void on_handed_in(struct weir_message *message)
 {
-    weir_commit_handed_in(job_of(message), &thread_of(message)->commit);
+    weir_commit_handed_in(group_of(message), &thread_of(message)->commit);
 }
 
 static void on_failed(struct weir_message *message)
@@ -47,13 +52,13 @@ static void on_stopped(struct weir_message *message)
 static void on_wants_commit(struct weir_message *message)
 {
     atomic_store(&thread_of(message)->is_asking_commit, false);
-    weir_commit_handle(job_of(message), WEIR_COMMIT_WANT);
+    weir_commit_handle_group(group_of(message), WEIR_COMMIT_WANT);
 }
 
 static void on_wants_transaction(struct weir_message *message)
 {
     atomic_store(&thread_of(message)->is_asking_transaction, false);
-    weir_transaction_want(job_of(message));
+    weir_transaction_want(group_of(message));
 }
 
 struct weir_thread_listener weir_job_thread_listener(struct weir_streams *streams)

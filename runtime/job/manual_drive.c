@@ -53,16 +53,27 @@ bool weir_streams_is_dirty(const struct weir_streams *streams)
 
 int64_t weir_streams_commit_round(const struct weir_streams *streams)
 {
-    return streams->commit.state.round;
+    int64_t round = INT64_MAX;
+    for (size_t i = 0; i < streams->commit.group_count; i++) {
+        const struct weir_commit_state *state = &streams->commit.groups[i].state;
+        if (state->round < round) round = state->round;
+    }
+    return round < INT64_MAX ? round : 0;
+}
+
+static bool is_group_idle(const struct weir_commit_group *group)
+{
+    return group->state.phase == WEIR_COMMIT_IDLE && !group->state.is_wanted &&
+           !group->is_transaction_wanted;
 }
 
 bool weir_streams_is_idle(const struct weir_streams *streams)
 {
     if (weir_streams_state(streams) != WEIR_STREAMS_RUNNING) return false;
-    if (streams->commit.state.phase != WEIR_COMMIT_IDLE || streams->commit.state.is_wanted)
-        return false;
     if (streams->outstanding > 0 || streams->drains != NULL) return false;
-    if (streams->commit.is_transaction_wanted) return false;
+    for (size_t i = 0; i < streams->commit.group_count; i++) {
+        if (!is_group_idle(&streams->commit.groups[i])) return false;
+    }
     for (size_t i = 0; i < streams->thread_count; i++) {
         if (!weir_stream_thread_is_idle(streams->threads[i])) return false;
     }

@@ -15,22 +15,6 @@
  * with other producer ids than it names was written by somebody else.
  */
 
-static size_t total_tasks(const struct weir_streams *streams)
-{
-    size_t total = 0;
-    for (size_t s = 0; s < streams->topology->subtopology_count; s++) {
-        total += (size_t)streams->task_counts[s];
-    }
-    return total;
-}
-
-static size_t wanted_threads(const struct weir_streams *streams)
-{
-    size_t tasks = total_tasks(streams);
-    size_t threads = (size_t)streams->options.num_stream_threads;
-    return tasks < threads ? tasks : threads;
-}
-
 static bool sends_outputs_at_once(const struct weir_streams *streams)
 {
     return streams->options.processing_guarantee == WEIR_AT_LEAST_ONCE;
@@ -88,12 +72,14 @@ int weir_start_prepare(struct weir_start *start, struct weir_error *error)
     int rc = weir_start_take_partitions(start, error);
     if (rc < 0) return rc;
     size_t bound = count_own_partitions(start);
-    size_t writers = sends_outputs_at_once(streams) ? wanted_threads(streams) : 0;
+    size_t writers = sends_outputs_at_once(streams) ? weir_start_thread_count(streams) : 0;
     start->tails = weir_arena_array(arena, bound + 1, sizeof(struct weir_start_partition *));
     prepare->tails = weir_arena_array(arena, bound + 1, sizeof *prepare->tails);
     prepare->writers = weir_arena_array(arena, writers + 1, sizeof *prepare->writers);
-    if (weir_arena_failed(arena)) return weir_start_no_memory(error);
+    if (weir_arena_failed(arena) || weir_start_find_groups(streams) < 0)
+        return weir_start_no_memory(error);
     prepare->writer_count = writers;
+    prepare->transaction_count = streams->commit.by_thread.count;
     prepare->recovered = &start->committed;
     for (size_t t = 0; t < start->facts.topic_count; t++) {
         const struct weir_start_topic *topic = &start->facts.topics[t];
@@ -254,8 +240,6 @@ static struct weir_stream_thread_options thread_options(struct weir_streams *str
         .topic_count = streams->topic_count,
         .origins = streams->origins,
         .lives = streams->lives,
-        .transaction = &streams->commit.producer,
-        .shares_transaction = wanted_threads(streams) > 1,
         .sends_outputs_at_once = sends_outputs_at_once(streams),
         .drive = &streams->drive,
         .alignment = streams->alignment,
@@ -293,7 +277,7 @@ static int align(struct weir_streams *streams, size_t thread_count, size_t task_
 static int make_threads(struct weir_start *start, size_t task_total, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
-    size_t count = wanted_threads(streams);
+    size_t count = weir_start_thread_count(streams);
     struct weir_stream_thread_options options = thread_options(streams);
     if (align(streams, count, task_total) < 0) return weir_start_no_memory(error);
     options.alignment = streams->alignment;
@@ -303,7 +287,10 @@ static int make_threads(struct weir_start *start, size_t task_total, struct weir
         weir_arena_alloc_zero(&streams->memory, (count + 1) * sizeof *streams->threads);
     if (streams->threads == NULL) return weir_start_no_memory(error);
     for (size_t i = 0; i < count; i++) {
+        struct weir_commit_group *group = weir_commit_group_of(streams, i);
         options.index = i;
+        options.transaction = &group->producer;
+        options.shares_transaction = group->thread_count > 1;
         int rc = weir_stream_thread_new(&options, &streams->threads[i], error);
         if (rc >= 0) streams->thread_count = i + 1;
         if (rc >= 0 && options.sends_outputs_at_once) {
@@ -316,15 +303,6 @@ static int make_threads(struct weir_start *start, size_t task_total, struct weir
     return 0;
 }
 
-static int open_producer(struct weir_start *start, struct weir_error *error)
-{
-    struct weir_streams *streams = start->streams;
-    int rc = weir_output_producer_open(&streams->commit.producer, &streams->budget,
-                                       start->prepare.transactional_id, streams->topics,
-                                       streams->topic_count);
-    return rc < 0 ? weir_start_no_memory(error) : 0;
-}
-
 /* Tasks go round the threads: those of one sub-topology, which cost alike, spread over them. */
 int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
 {
@@ -334,7 +312,7 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
         if (make_partitions(start, t) < 0) rc = weir_start_no_memory(error);
     }
     if (rc >= 0 && take_lives(start) < 0) rc = weir_start_no_memory(error);
-    size_t total = total_tasks(streams);
+    size_t total = weir_start_task_count(streams);
     if (rc >= 0) {
         int64_t cache = streams->options.cache_max_bytes;
         streams->task_config.cache_bytes_max = cache > 0 && total > 0 ? (size_t)cache / total : 0;
@@ -342,13 +320,15 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
         streams->task_config.task_counts = streams->task_counts;
         rc = weir_find_timed_topics(streams->topology, streams->task_counts, &streams->memory,
                                     streams->topics);
-        rc = rc < 0 ? weir_start_no_memory(error) : open_producer(start, error);
+        rc = rc < 0 ? weir_start_no_memory(error) : weir_start_make_groups(start, error);
         if (rc >= 0) rc = make_threads(start, total, error);
+        if (rc >= 0) weir_start_join_groups(streams);
     }
     size_t next = 0;
     for (size_t s = 0; rc >= 0 && s < streams->topology->subtopology_count; s++) {
         for (int32_t p = 0; rc >= 0 && p < streams->task_counts[s]; p++) {
-            struct weir_stream_thread *thread = streams->threads[next++ % streams->thread_count];
+            struct weir_stream_thread *thread =
+                streams->threads[weir_thread_of_task(next++, streams->thread_count)];
             rc = weir_stream_thread_add(thread, (int32_t)s, p, error);
         }
     }
@@ -421,7 +401,6 @@ static int first_commit_done(const struct weir_start *start, const struct weir_c
 int weir_start_write(struct weir_start *start, struct weir_error *error)
 {
     struct weir_commit *commit = &start->streams->commit;
-    weir_assert(commit->state.phase == WEIR_COMMIT_IDLE); /* it goes before all rounds */
     int rc = first_commit_done(start, &start->seal.call, error);
     if (rc < 0) return rc;
     start->write = weir_start_called(start);

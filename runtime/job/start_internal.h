@@ -171,6 +171,16 @@ int weir_start_look_again(struct weir_start *start, struct weir_error *error);
 int weir_start_write_ids(struct weir_start *start, struct weir_error *error);
 int weir_start_look_at_new(struct weir_start *start, struct weir_error *error);
 
+/* start_groups.c */
+size_t weir_start_task_count(const struct weir_streams *streams);
+size_t weir_start_thread_count(const struct weir_streams *streams);
+/** Which threads will commit together. WEIR_NO_MEMORY. */
+int weir_start_find_groups(struct weir_streams *streams);
+/** Their groups, with the partitions that each commits. */
+int weir_start_make_groups(struct weir_start *start, struct weir_error *error);
+/** By now each thread is there. */
+void weir_start_join_groups(struct weir_streams *streams);
+
 /* start_commit.c, in order: */
 int weir_start_prepare(struct weir_start *start, struct weir_error *error);
 int weir_start_make_tasks(struct weir_start *start, struct weir_error *error);

@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "client/client.h"
+#include "runtime/job/commit_groups.h"
 #include "runtime/job/commit_kind.h"
 #include "runtime/job/commit_step.h"
 #include "runtime/task/stream_thread.h"
@@ -21,6 +22,7 @@
 struct weir_job_partition {
     size_t topic;
     int32_t partition;
+    struct weir_commit_group *group; /* whose commits speak of it; NULL: only the first one does */
     /* As found at the start. */
     int32_t leader_epoch;
     int64_t log_start;
@@ -59,26 +61,45 @@ enum weir_transaction_phase {
     WEIR_TRANSACTION_ABORTING,
 };
 
-struct weir_commit {
+/** Threads that commit together, and what their commit has come to (commit_groups.h, commit.c). The job's actor's. */
+struct weir_commit_group {
+    struct weir_streams *streams;
+    size_t number; /* of its transaction, too */
+    struct weir_stream_thread **threads;
+    size_t thread_count;
+    struct weir_job_partition **own; /* those that its commits speak of */
+    size_t own_count;
     struct weir_commit_state state; /* by weir_commit_step only */
     enum weir_transaction_phase transaction;
     bool is_transaction_wanted; /* by a thread */
     bool is_write_waiting;      /* for one to be open */
-    bool is_settling;           /* not all who read what is committed see the last one */
+    /* Places among the job's commits, of those that not all who read what is committed see; 0: none. */
+    int64_t settling;   /* being asked for */
+    int64_t settle_due; /* has come meanwhile */
     struct weir_commit_begin begin;
     struct weir_arena begin_arena; /* of what it names */
     struct weir_commit_call settle;
     struct weir_commit_call abort;
     struct weir_backoff begin_backoff;
-    struct weir_output_producer producer; /* threads write in transactions with it */
-    const struct weir_commit_kind *kind;
-    void *impl;                             /* the kind's; NULL until it is open */
+    struct weir_output_producer producer;   /* its threads write in transactions with it */
     struct weir_arena arena;                /* of what is sealed */
     struct weir_job_partition **partitions; /* of its entries */
     struct weir_commit_seal seal;
     struct weir_commit_call write;
     struct weir_mono sealed;   /* when the last of its threads had sealed */
     struct weir_mono gathered; /* when all had handed in */
+    /* When it wants a turn: for its commit, and to begin its transaction again. */
+    struct weir_mono wake;
+    struct weir_mono begin_wake;
+};
+
+struct weir_commit {
+    const struct weir_commit_kind *kind;
+    void *impl; /* the kind's; NULL until it is open */
+    struct weir_commit_groups by_thread;
+    struct weir_commit_group *groups;
+    size_t group_count;  /* 0 until the start has made them */
+    int64_t write_count; /* commits that were written, of all groups */
     struct weir_mono trim_due;
     struct weir_mono tell_due;
     size_t trimming; /* cuts under way */
@@ -94,6 +115,8 @@ struct weir_drain {
     size_t asking;   /* end offsets not yet answered */
     int rounds_left; /* of looking at repartition topics */
     bool has_targets;
+    bool is_reached;     /* all is committed */
+    int64_t write_count; /* how many commits there were then */
 };
 
 struct weir_start; /* start.c */
@@ -195,7 +218,7 @@ void weir_streams_pause(struct weir_streams *streams, bool is_paused);
 int64_t weir_streams_next_timer(const struct weir_streams *streams);
 /** Something was processed that no commit covers yet. */
 bool weir_streams_is_dirty(const struct weir_streams *streams);
-/** How many commits the job has finished, empty ones included. */
+/** How many commits each group of the job's threads has finished, at least; empty ones included. */
 int64_t weir_streams_commit_round(const struct weir_streams *streams);
 /** Nothing is buffered, being built, on its way or being committed. */
 bool weir_streams_is_idle(const struct weir_streams *streams);
@@ -238,17 +261,25 @@ void weir_start_free(struct weir_streams *streams);
 void weir_commit_trim(struct weir_streams *streams, struct weir_mono now);
 
 /* job_transaction.c */
+/** The group that a thread is in. */
+struct weir_commit_group *weir_commit_group_of(const struct weir_streams *streams, size_t thread);
 /** An operation of the kind's is on its way, and has been answered. */
-struct weir_commit_call weir_commit_call(struct weir_streams *streams,
+struct weir_commit_call weir_commit_call(struct weir_commit_group *group,
                                          void (*done)(struct weir_commit_call *call));
-struct weir_streams *weir_commit_answered(struct weir_commit_call *call);
+struct weir_commit_group *weir_commit_answered(struct weir_commit_call *call);
+/** The group wants a turn then: the job has one at the first of those that its groups want. */
+void weir_commit_wake_at(struct weir_commit_group *group, struct weir_mono when);
+/** This turn is the one that it has wanted, if its time has come. */
+void weir_commit_woken(struct weir_commit_group *group, struct weir_mono now);
 /** A thread has something to send in a transaction. */
-void weir_transaction_want(struct weir_streams *streams);
-void weir_transaction_begin_if_wanted(struct weir_streams *streams);
+void weir_transaction_want(struct weir_commit_group *group);
+void weir_transaction_begin_if_wanted(struct weir_commit_group *group);
 /** It is written that it counts. */
-void weir_transaction_committed(struct weir_streams *streams);
+void weir_transaction_committed(struct weir_commit_group *group);
+/** All who read what is committed see the first `write_count` commits of the job. */
+bool weir_transactions_are_settled(const struct weir_streams *streams, int64_t write_count);
 /** What a job that has failed has left open, once its threads have stopped. True: it is under way. */
-bool weir_transaction_abort(struct weir_streams *streams);
+bool weir_transactions_abort(struct weir_streams *streams);
 
 /* commit.c */
 /** What a commit says of a partition as it stands. */
@@ -257,13 +288,21 @@ struct weir_commit_entry weir_commit_entry_of(const struct weir_streams *streams
 /** With commits of that kind. WEIR_NO_MEMORY. */
 int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind *kind,
                      struct weir_error *error);
+/** The groups of `by_thread`, without threads and partitions yet. `transactional_ids` by group; NULL: the kind has none.
+ * WEIR_NO_MEMORY. */
+int weir_commit_make_groups(struct weir_streams *streams, const char *const *transactional_ids);
 void weir_commit_close(struct weir_streams *streams);
-/** One of the events that say nothing more: START, WANT, TURN, LAST (commit_step.h). Does what
+/** One of the events that say nothing more: START, WANT, TURN (commit_step.h), or FAILED; to all groups. Does what
  * comes of it. On the job's actor. */
 void weir_commit_handle(struct weir_streams *streams, enum weir_commit_event_type type);
-/** A thread has handed in. Borrows `handed` until the thread is told `committed`; the marks of its inputs
- * until it is asked again and seals their task anew, which is read only once all threads have handed in. */
-void weir_commit_handed_in(struct weir_streams *streams, const struct weir_thread_commit *handed);
+/** The same, to one. */
+void weir_commit_handle_group(struct weir_commit_group *group, enum weir_commit_event_type type);
+/** The last commit of each group begins when the one at hand is over; true: all of them are over. */
+bool weir_commit_last(struct weir_streams *streams);
+/** A thread of the group has handed in. Borrows `handed` until the thread is told `committed`; the marks of its inputs
+ * until it is asked again and seals their task anew, which is read only once all threads of the group have handed in. */
+void weir_commit_handed_in(struct weir_commit_group *group,
+                           const struct weir_thread_commit *handed);
 
 /* drain.c */
 void weir_drain_step(struct weir_streams *streams);

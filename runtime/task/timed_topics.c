@@ -24,7 +24,7 @@ bool weir_writes_topic(const struct weir_topology *topology, size_t subtopology,
     return false;
 }
 
-static bool reads(const struct weir_topology *topology, size_t subtopology, size_t topic)
+bool weir_reads_topic(const struct weir_topology *topology, size_t subtopology, size_t topic)
 {
     const struct weir_plan_subtopology *plan = &topology->subtopologies[subtopology];
     for (size_t i = 0; i < plan->source_count; i++) {
@@ -44,7 +44,8 @@ static void find_leads(const struct weir_topology *topology, bool *leads)
             if (!topology->topics[a].is_repartition || !topology->topics[b].is_repartition)
                 continue;
             for (size_t s = 0; s < topology->subtopology_count; s++) {
-                leads[a * count + b] |= reads(topology, s, a) && weir_writes_topic(topology, s, b);
+                leads[a * count + b] |=
+                    weir_reads_topic(topology, s, a) && weir_writes_topic(topology, s, b);
             }
         }
     }
@@ -62,7 +63,8 @@ static bool is_time_observed(const struct weir_topology *topology, size_t topic)
 {
     for (size_t i = 0; i < topology->node_count; i++) {
         const struct weir_plan_node *node = &topology->nodes[i];
-        if (observes_time(topology, node) && reads(topology, (size_t)node->subtopology, topic))
+        if (observes_time(topology, node) &&
+            weir_reads_topic(topology, (size_t)node->subtopology, topic))
             return true;
     }
     return false;

@@ -16,5 +16,7 @@ int weir_find_timed_topics(const struct weir_topology *topology, const int32_t *
                            struct weir_arena *arena, struct weir_job_topic *topics);
 /** Whether the sub-topology has a sink for the topic. */
 bool weir_writes_topic(const struct weir_topology *topology, size_t subtopology, size_t topic);
+/** Whether it has a source of the topic. */
+bool weir_reads_topic(const struct weir_topology *topology, size_t subtopology, size_t topic);
 
 #endif

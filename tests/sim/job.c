@@ -10,7 +10,7 @@
 
 #define BASE_MS 1700000000000
 
-enum { DRAIN_MS = 60000 };
+enum { DRAIN_MS = 60000, THREADS_MAX = 4 };
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
@@ -231,6 +231,8 @@ static void start(struct job *job)
     job->is_closing = false;
     if (!simulation->is_calm && simulation_chance(simulation, 200)) lose_state(simulation);
     if (!simulation_is_up(simulation)) return;
+    /* Each life with as many threads as it likes: those of the one before may have left transactions open. */
+    job->options.num_stream_threads = 1 + (int32_t)simulation_draw(simulation, THREADS_MAX);
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
                                              .commit = &weir_commit_transaction};
     int rc = weir_streams_start_begin(simulation->log, job->topology, &job->options, &hooks,
@@ -314,7 +316,6 @@ struct job *job_new(struct simulation *simulation, const struct weir_topology *t
         WEIR_STREAMS_OPTIONS_INIT,
         .application_id = JOB_APPLICATION,
         .processing_guarantee = shape->is_at_least_once ? WEIR_AT_LEAST_ONCE : WEIR_EXACTLY_ONCE,
-        .num_stream_threads = 1 + (int32_t)simulation_draw(simulation, 2),
         .commit_interval_ms = (int64_t)1 << simulation_draw(simulation, 8),
         .cache_max_bytes =
             simulation_chance(simulation, 300) ? 1000 + simulation_draw(simulation, 5000) : 0,

@@ -17,7 +17,6 @@
 
 enum {
     PARTITIONS_MAX = 8,
-    THREADS_MAX = 4,
     STEP_MS = 1000,
     WINDOW_MS = 10000,
     GRACE_MS = 5000,
@@ -267,7 +266,6 @@ static void play(struct simulation *simulation, const struct shape *shape,
     if (!write_history(simulation, shape, 1, "labels", 8, logs[1])) return;
     if (!write_history(simulation, shape, 2, "events", some_events(simulation), logs[0])) return;
     struct job *job = job_new(simulation, topology, &(struct job_shape){0});
-    job_options(job)->num_stream_threads = 1 + (int32_t)simulation_draw(simulation, THREADS_MAX);
     job_options(job)->task_max_time_skew_ms = some_skew(simulation);
     simulation->hooks = (struct simulation_hooks){.end = end_job, .context = job};
     if (simulation_chance(simulation, 500)) {

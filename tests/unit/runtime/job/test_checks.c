@@ -11,6 +11,7 @@ static struct weir_streams job;
 static struct weir_start start;
 static struct weir_topology topology;
 static struct weir_job_partition *committed_partitions[1];
+static struct weir_commit_group group;
 
 static void set_up_job(void)
 {
@@ -21,8 +22,10 @@ static void set_up_job(void)
     job.topic_count = 4;
     job.thread_count = job.threads_restored = job.threads_running = 2;
     job.commit.kind = &weir_commit_transaction;
-    job.commit.seal.entry_count = 1;
-    job.commit.partitions = committed_partitions;
+    group = (struct weir_commit_group){.streams = &job, .seal.entry_count = 1};
+    group.partitions = committed_partitions;
+    job.commit.groups = &group;
+    job.commit.group_count = 1;
     atomic_store(&job.state, WEIR_STREAMS_RUNNING);
 }
 
@@ -63,12 +66,23 @@ BREAKS(error_of_none, atomic_store(&job.state, WEIR_STREAMS_ERROR))
 BREAKS(over_with_a_thread, be_over(); job.threads_running = 1)
 BREAKS(finished_and_runs, atomic_store(&job.is_finished, true))
 BREAKS(no_kind, job.commit.kind = NULL)
-BREAKS(entries_of_nothing, job.commit.partitions = NULL)
+BREAKS(runs_without_commits, job.commit.group_count = 0)
+BREAKS(entries_of_nothing, group.partitions = NULL)
 
 static void (*const broken_jobs[])(void) = {
-    job_magic,          job_topics,         runs_unrestored,   runs_with_one_less,
-    runs_with_a_start,  runs_and_stops,     too_many_restored, too_many_running,
-    error_of_none,      over_with_a_thread, finished_and_runs, no_kind,
+    job_magic,
+    job_topics,
+    runs_unrestored,
+    runs_with_one_less,
+    runs_with_a_start,
+    runs_and_stops,
+    too_many_restored,
+    too_many_running,
+    error_of_none,
+    over_with_a_thread,
+    finished_and_runs,
+    no_kind,
+    runs_without_commits,
     entries_of_nothing,
 };
 

@@ -127,7 +127,7 @@ static int take_producers(struct offsets_batch *batch, struct weir_error *error)
         batch->producer_ids[i] = producer->producer_id;
     }
     batch->producer_count = 1;
-    prepare->transactional_id = NULL;
+    prepare->transactional_ids = NULL;
     return 0;
 }
 

@@ -61,9 +61,9 @@ START_TEST(each_allocation_of_a_commit_may_fail)
         stage_topic(&stage, "counts", 2);
         plan_repartition(&plan, WEIR_STORE_MEMORY);
         stage_start(&stage, &plan.topology, STAGE_OPTIONS(.num_stream_threads = 2));
-        ck_assert_int_eq(stage.streams->commit.state.phase, WEIR_COMMIT_IDLE);
-        weir_arena_close(&stage.streams->commit.arena);
-        weir_arena_init(&stage.streams->commit.arena, &budget, 1);
+        ck_assert_int_eq(stage.streams->commit.groups[0].state.phase, WEIR_COMMIT_IDLE);
+        weir_arena_close(&stage.streams->commit.groups[0].arena);
+        weir_arena_init(&stage.streams->commit.groups[0].arena, &budget, 1);
         weir_test_failures_arm(&failures, &heap);
         for (int i = 0; i < 6; i++) {
             stage_produce(&stage, "in", i % 2, "a", "1", 1000 + i);
