@@ -28,6 +28,15 @@ enum weir_streams_state {
     WEIR_STREAMS_ERROR,
 };
 
+/** A task's: one sub-topology on one partition. Each restores by itself, and those that run go on meanwhile. */
+enum weir_task_state {
+    WEIR_TASK_CREATED,
+    WEIR_TASK_RESTORING, /* what its stores lack is read from their changelogs */
+    WEIR_TASK_RUNNING,   /* it processes, and commits contain it */
+    WEIR_TASK_SUSPENDED,
+    WEIR_TASK_CLOSED,
+};
+
 /** What to do with a record that cannot be read, processed or written. */
 enum weir_on_error {
     WEIR_ON_ERROR_FAIL = 0,    /* stop the job: nothing is lost, the record is still there */
@@ -77,6 +86,8 @@ struct weir_streams_options {
      * WEIR_EMIT_AT_ONCE: at each record, which takes a scan of the changed windows each time. */
     int64_t window_emit_interval_ms;
     enum weir_processing_guarantee processing_guarantee; /* processing.guarantee */
+    /* weir_streams_start returns when the first tasks may run, and not when the last has been restored. */
+    bool returns_while_restoring;
 };
 enum { WEIR_TIME_SKEW_OFF = -1 };
 enum { WEIR_EMIT_AT_ONCE = -1 };
@@ -84,8 +95,10 @@ enum { WEIR_EMIT_AT_ONCE = -1 };
 #define WEIR_STREAMS_OPTIONS_INIT .size = sizeof(struct weir_streams_options)
 
 /**
- * Start: internal topics are made, state is restored, stream threads run. Input topics must exist
- * (or auto-create be on).
+ * Start: internal topics are made, stream threads run, state is restored. A task runs as soon as its own stores are
+ * restored; the call returns when all do, or with `returns_while_restoring` when what is there has been compared with what
+ * was committed: the state is WEIR_STREAMS_RESTORING then until the last task runs, and what fails meanwhile shows in
+ * weir_streams_error. Input topics must exist (or auto-create be on).
  *
  * Errors: WEIR_INVALID_ARGUMENT (application id), WEIR_UNKNOWN_TOPIC_OR_PARTITION,
  *         WEIR_INVALID_TOPOLOGY (partition counts of a join), WEIR_LOCKED (the application runs),
@@ -132,6 +145,7 @@ struct weir_streams_metrics {
     int64_t cache_bytes;
     int64_t restored_records;
     int64_t tasks;
+    int64_t tasks_restoring; /* of those */
 };
 WEIR_API void weir_streams_metrics(const struct weir_streams *streams,
                                    struct weir_streams_metrics *metrics_out);
@@ -152,6 +166,25 @@ struct weir_operator_metrics {
 WEIR_API size_t weir_streams_operator_metrics(const struct weir_streams *streams,
                                               struct weir_operator_metrics *metrics_out,
                                               size_t capacity);
+
+/** One task of a job. */
+struct weir_task_metadata {
+    int32_t subtopology;
+    int32_t partition;
+    enum weir_task_state state;
+    int64_t restored_records; /* since the job started */
+    int64_t
+        restore_left; /* offsets of its changelogs that are still to be read; fewer records, perhaps */
+};
+/**
+ * The tasks of a job that has begun to run: how many there are, and the first `capacity` of them, thread by thread.
+ * Thread: any.
+ */
+WEIR_API size_t weir_streams_task_metadata(const struct weir_streams *streams,
+                                           struct weir_task_metadata *metadata_out,
+                                           size_t capacity);
+/** "created", "restoring", ... */
+WEIR_API const char *weir_task_state_name(enum weir_task_state state);
 
 #ifdef __cplusplus
 }

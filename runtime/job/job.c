@@ -57,8 +57,27 @@ static bool has_stopped(const struct weir_streams *streams)
            streams->commit.trimming == 0;
 }
 
+/* Tasks that run are committed while others restore. */
+static void begun_step(struct weir_streams *streams)
+{
+    if (streams->close_asked && streams->commit.state.phase == WEIR_COMMIT_IDLE) {
+        weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
+        weir_commit_handle(streams, WEIR_COMMIT_LAST);
+        return;
+    }
+    weir_commit_handle(streams, WEIR_COMMIT_TURN);
+    if (atomic_load(&streams->failed) || streams->close_asked) return;
+    if (streams->threads_restored == streams->thread_count) {
+        weir_streams_move(streams, WEIR_STREAMS_RUNNING);
+    }
+}
+
 static void restoring_step(struct weir_streams *streams)
 {
+    if (atomic_load(&streams->has_begun)) {
+        begun_step(streams);
+        return;
+    }
     /* What a start has not come to by then the next one does. */
     if (streams->start != NULL && !streams->close_asked) weir_start_step(streams);
     if (atomic_load(&streams->failed)) return;
@@ -67,12 +86,14 @@ static void restoring_step(struct weir_streams *streams)
         stop_threads(streams, true);
         return;
     }
-    if (streams->start != NULL || streams->threads_restored < streams->thread_count) return;
+    if (streams->start != NULL || streams->threads_opened < streams->thread_count) return;
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_run(streams->threads[i]);
     }
     weir_commit_handle(streams, WEIR_COMMIT_START);
-    weir_streams_move(streams, WEIR_STREAMS_RUNNING);
+    atomic_store(&streams->has_begun, true);
+    weir_signal(streams->env);
+    begun_step(streams);
 }
 
 static void running_step(struct weir_streams *streams)

@@ -29,10 +29,13 @@ void weir_streams_check(const struct weir_streams *streams)
     const bool has_begun_to_end = state > WEIR_STREAMS_RUNNING;
     weir_assert(streams->magic == WEIR_STREAMS_MAGIC);
     weir_assert(streams->topic_count == topology->topic_count + topology->store_count + 1);
-    weir_assert(streams->threads_restored <= streams->thread_count);
+    weir_assert(streams->threads_opened <= streams->thread_count);
+    weir_assert(streams->threads_restored <= streams->threads_opened);
     weir_assert(streams->threads_running <= streams->thread_count);
     weir_assert(!is_running || streams->threads_restored == streams->thread_count);
     weir_assert(!is_running || streams->threads_running == streams->thread_count);
+    weir_assert(!is_running || atomic_load(&streams->has_begun));
+    weir_assert(!atomic_load(&streams->has_begun) || streams->start == NULL);
     weir_assert(!is_running || streams->start == NULL);
     weir_assert(!streams->is_stopping || has_begun_to_end);
     weir_assert(state != WEIR_STREAMS_ERROR || atomic_load(&streams->failed));

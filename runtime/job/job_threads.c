@@ -21,6 +21,13 @@ static struct weir_commit_group *group_of(struct weir_message *message)
     return weir_commit_group_of(job_of(message), thread_of(message)->options.index);
 }
 
+static void on_opened(struct weir_message *message)
+{
+    struct weir_streams *streams = job_of(message);
+    weir_assert(streams->threads_opened < streams->thread_count);
+    streams->threads_opened++;
+}
+
 static void on_restored(struct weir_message *message)
 {
     struct weir_streams *streams = job_of(message);
@@ -67,6 +74,7 @@ struct weir_thread_listener weir_job_thread_listener(struct weir_streams *stream
     return (struct weir_thread_listener){
         .actor = streams->actor,
         .context = streams,
+        .on_opened = on_opened,
         .on_restored = on_restored,
         .on_handed_in = on_handed_in,
         .on_failed = on_failed,

@@ -296,8 +296,10 @@ void weir_streams_commit_begin(struct weir_streams *streams)
 
 static bool has_started(void *context)
 {
+    const struct weir_streams *streams = context;
     enum weir_streams_state state = weir_streams_state(context);
-    return state == WEIR_STREAMS_RUNNING || state == WEIR_STREAMS_ERROR;
+    if (state == WEIR_STREAMS_RUNNING || state == WEIR_STREAMS_ERROR) return true;
+    return streams->options.returns_while_restoring && atomic_load(&streams->has_begun);
 }
 
 static bool has_finished(void *context)
@@ -390,8 +392,7 @@ void weir_streams_metrics(const struct weir_streams *streams,
         .commit_write_us = weir_histogram_sum(&streams->commit_write_us),
         .commit_write_p99_us = weir_histogram_quantile(&streams->commit_write_us, 0.99),
     };
-    enum weir_streams_state state = weir_streams_state(streams);
-    bool has_threads = state != WEIR_STREAMS_CREATED && state != WEIR_STREAMS_RESTORING;
+    const bool has_threads = atomic_load(&streams->has_begun);
     for (size_t i = 0; has_threads && i < streams->thread_count; i++) {
         const struct weir_stream_thread *thread = streams->threads[i];
         const struct weir_task_metrics *counts = &thread->metrics;
@@ -405,6 +406,10 @@ void weir_streams_metrics(const struct weir_streams *streams,
         metrics.state_bytes += weir_counter_get(&thread->state_bytes);
         metrics.cache_bytes += weir_counter_get(&thread->cache_bytes);
         metrics.tasks += (int64_t)thread->task_total;
+        for (size_t t = 0; t < thread->task_total; t++) {
+            const int64_t task_state = weir_counter_get(&thread->tasks[t].shown_state);
+            metrics.tasks_restoring += task_state == WEIR_TASK_RESTORING;
+        }
     }
     *metrics_out = metrics;
 }
@@ -428,15 +433,34 @@ size_t weir_streams_operator_metrics(const struct weir_streams *streams,
                                      struct weir_operator_metrics *metrics_out, size_t capacity)
 {
     size_t count = 0;
-    enum weir_streams_state state = weir_streams_state(streams);
-    if (streams == NULL || state == WEIR_STREAMS_CREATED || state == WEIR_STREAMS_RESTORING) {
-        return 0;
-    }
+    if (streams == NULL || !atomic_load(&streams->has_begun)) return 0;
     for (size_t n = 0; n < streams->topology->node_count; n++) {
         const struct weir_operator_metrics metrics = operator_metrics(streams, n);
         if (metrics.records_late == 0) continue;
         if (count < capacity && metrics_out != NULL) metrics_out[count] = metrics;
         count++;
+    }
+    return count;
+}
+
+size_t weir_streams_task_metadata(const struct weir_streams *streams,
+                                  struct weir_task_metadata *metadata_out, size_t capacity)
+{
+    size_t count = 0;
+    if (streams == NULL || !atomic_load(&streams->has_begun)) return 0;
+    for (size_t i = 0; i < streams->thread_count; i++) {
+        const struct weir_stream_thread *thread = streams->threads[i];
+        for (size_t t = 0; t < thread->task_total; t++, count++) {
+            const struct weir_thread_task *owned = &thread->tasks[t];
+            if (count >= capacity || metadata_out == NULL) continue;
+            metadata_out[count] = (struct weir_task_metadata){
+                .subtopology = owned->subtopology,
+                .partition = owned->partition,
+                .state = (enum weir_task_state)weir_counter_get(&owned->shown_state),
+                .restored_records = weir_counter_get(&owned->restored),
+                .restore_left = weir_counter_get(&owned->restore_left),
+            };
+        }
     }
     return count;
 }

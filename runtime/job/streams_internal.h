@@ -146,9 +146,11 @@ struct weir_streams {
     struct weir_stream_thread **threads;
     size_t thread_count;
     struct weir_time_alignment *alignment; /* of the threads' tasks; NULL: off */
-    size_t threads_restored;
-    size_t threads_running; /* started and not yet stopped */
+    size_t threads_opened;   /* what each of their tasks lacks is known, and nothing refused */
+    size_t threads_restored; /* all of their tasks run */
+    size_t threads_running;  /* started and not yet stopped */
     struct weir_start *start;
+    _Atomic bool has_begun; /* threads run, and commits are made; some tasks may still restore */
     struct weir_commit commit;
     struct weir_drain *drains;
     size_t outstanding; /* requests of the job's own */
@@ -238,9 +240,12 @@ void weir_streams_fail(struct weir_streams *streams, int rc, const struct weir_e
 /**
  * The only assignment of the job's state; says so in the log and to whoever waits. On the job's actor.
  *
- *   created ──begin──> restoring ──threads are ready──> running ──close──> pending shutdown ──> not running
+ *   created ──begin──> restoring ──all tasks run──────> running ──close──> pending shutdown ──> not running
  *      │                   │    └──────────────close────────────────────────^     │                 ^
  *      └──── failure ──────┴──────────────────────── failure ─────────────────────┴──> error ──close┘
+ *
+ * Threads run, and commits are made, from when all threads have opened their tasks (`has_begun`); the job restores until
+ * the last task does.
  */
 void weir_streams_move(struct weir_streams *streams, enum weir_streams_state state);
 

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 
-enum { RESTORE_FETCH_SIZE = 4 << 20, UNDECIDED_WAIT_MS = 1000 };
+enum { UNDECIDED_WAIT_MS = 1000 };
 
 /* Whether the store can go on from where it is: a folder that was put in another task's place has the rows of
  * another partition. */
@@ -104,11 +104,11 @@ void weir_restore_close(struct weir_restore *restore)
     weir_input_queue_close(&restore->queue);
 }
 
-bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log,
+bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log, size_t size_max,
                         struct weir_actor *reply_to, void (*done)(struct weir_request *request),
                         void *context)
 {
-    if (restore->is_done || restore->is_outstanding) return false;
+    if (restore->is_done || restore->is_outstanding || restore->has_taken) return false;
     struct weir_topic_partition from = restore->fetch.from;
     restore->context = context;
     if (restore->is_in_doubt) {
@@ -125,7 +125,7 @@ bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log,
         .request = {.reply_to = reply_to, .done = done, .context = restore},
         .from = from,
         .offset = restore->position.offset,
-        .size_max = RESTORE_FETCH_SIZE,
+        .size_max = size_max,
         .size_min = restore->is_undecided ? 1 : 0,
         .deadline = weir_mono_after_ms(weir_mono_now(log->env), UNDECIDED_WAIT_MS),
         .read_committed = true,
@@ -235,12 +235,29 @@ void weir_restore_drop(struct weir_restore *restore)
     release_fetched(&restore->fetch);
 }
 
-int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
+static int failed(const struct weir_restore *restore, int rc, struct weir_error *error)
+{
+    const struct weir_topic_partition *from = &restore->fetch.from;
+    return weir_error_wrap(error, rc, "restore store '%s' from '%.*s' partition %" PRId32,
+                           weir_store_spec(restore->store)->name, (int)from->topic.size,
+                           (const char *)from->topic.data, from->partition);
+}
+
+/* All that was taken is applied. Compaction may have left nothing up to the end. */
+static void exhaust(struct weir_restore *restore)
+{
+    restore->has_taken = false;
+    if (restore->queue.position > restore->position.offset) {
+        restore->position.offset = restore->queue.position;
+    }
+    restore->is_done = restore->position.offset >= restore->end || restore->is_at_end;
+}
+
+int weir_restore_take(struct weir_restore *restore, struct weir_error *error)
 {
     weir_assert(!restore->is_outstanding && !restore->is_done);
     if (restore->is_in_doubt) return apply_epoch(restore, error);
     struct weir_fetch_request *fetch = &restore->fetch;
-    const char *name = weir_store_spec(restore->store)->name;
     int rc = fetch->request.rc;
     if (rc < 0 && error != NULL) *error = fetch->request.error;
     if (rc >= 0) {
@@ -249,29 +266,37 @@ int weir_restore_apply(struct weir_restore *restore, struct weir_error *error)
     }
     /* What is committed is decided; that its disk has it may be known a moment later. */
     restore->is_undecided = rc >= 0 && fetch->last_stable_offset < restore->end;
-    bool is_at_end = fetch->batches.part_count == 0 && !restore->is_undecided;
+    restore->is_at_end = fetch->batches.part_count == 0 && !restore->is_undecided;
     release_fetched(fetch);
-    while (rc >= 0 && !restore->is_done) {
+    if (rc < 0) return failed(restore, rc, error);
+    restore->has_taken = true;
+    return 0;
+}
+
+int weir_restore_apply(struct weir_restore *restore, size_t records_max, struct weir_error *error)
+{
+    size_t applied = 0;
+    while (restore->has_taken && !restore->is_done && applied < records_max) {
         const struct weir_record *records = NULL;
-        int count = weir_input_queue_peek(&restore->queue, &records, error);
-        if (count <= 0) {
-            rc = count;
+        int rc = weir_input_queue_peek(&restore->queue, &records, error);
+        if (rc == 0) {
+            exhaust(restore);
             break;
         }
-        rc = apply_records(restore, records, (size_t)count, error);
-        weir_input_queue_advance(&restore->queue, (size_t)count);
+        size_t count = rc > 0 ? (size_t)rc : 0;
+        if (count > records_max - applied) count = records_max - applied;
+        if (count > 0) rc = apply_records(restore, records, count, error);
+        if (rc < 0) return failed(restore, rc, error);
+        weir_input_queue_advance(&restore->queue, count);
         weir_input_queue_release(&restore->queue);
+        applied += count;
+        if (restore->position.offset >= restore->end) restore->is_done = true;
     }
-    if (rc < 0) {
-        const struct weir_topic_partition *from = &fetch->from;
-        return weir_error_wrap(error, rc, "restore store '%s' from '%.*s' partition %" PRId32, name,
-                               (int)from->topic.size, (const char *)from->topic.data,
-                               from->partition);
-    }
-    /* Compaction may have left nothing up to the end. */
-    if (restore->queue.position > restore->position.offset) {
-        restore->position.offset = restore->queue.position;
-    }
-    if (restore->position.offset >= restore->end || is_at_end) restore->is_done = true;
-    return 0;
+    return (int)applied;
+}
+
+int64_t weir_restore_left(const struct weir_restore *restore)
+{
+    const int64_t left = restore->end - restore->position.offset;
+    return restore->is_done || left < 0 ? 0 : left;
 }

@@ -38,6 +38,8 @@ struct weir_restore {
     struct weir_epoch_end_request epoch; /* of the position that the store came with */
     bool is_in_doubt;                    /* the epoch has to be asked for */
     bool is_undecided;                   /* the log is not known to be stable up to the end */
+    bool has_taken;                      /* something that is not all applied */
+    bool is_at_end;                      /* nothing came, and nothing will */
     bool is_outstanding;
     bool is_done;
 };
@@ -65,15 +67,19 @@ int weir_restore_init(struct weir_restore *restore, struct weir_task *task,
                       struct weir_store *store, const struct weir_restore_source *source,
                       struct weir_error *error);
 void weir_restore_close(struct weir_restore *restore);
-/** Send the next request, a fetch or the question for the epoch, unless one is under way or all
- * is read. True if one was sent; the restore is the context that `done` finds, `context` is in
- * it. */
-bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log,
+/** Send the next request, a fetch of up to `size_max` bytes or the question for the epoch, unless one is under way,
+ * what came is not yet applied or all is read. True if one was sent; the restore is the context that `done` finds,
+ * `context` is in it. */
+bool weir_restore_fetch(struct weir_restore *restore, struct weir_log *log, size_t size_max,
                         struct weir_actor *reply_to, void (*done)(struct weir_request *request),
                         void *context);
 /** Nobody wants what the fetch brought. */
 void weir_restore_drop(struct weir_restore *restore);
-/** Apply what the request brought. */
-int weir_restore_apply(struct weir_restore *restore, struct weir_error *error);
+/** The request is answered: take what it brought. */
+int weir_restore_take(struct weir_restore *restore, struct weir_error *error);
+/** Apply up to so many records of that: how many. */
+int weir_restore_apply(struct weir_restore *restore, size_t records_max, struct weir_error *error);
+/** So many offsets are still to be read. */
+int64_t weir_restore_left(const struct weir_restore *restore);
 
 #endif

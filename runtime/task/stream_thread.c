@@ -74,6 +74,7 @@ static int run_tasks(struct weir_stream_thread *thread)
         struct weir_thread_task *owned = &thread->tasks[index];
         struct weir_task *task = owned->task;
         thread->next_task = (index + 1) % thread->task_count;
+        if (!weir_task_is_running(task)) continue;
         int rc = run_task(thread, index, wall_ms);
         weir_thread_list_inputs(thread, owned);
         if (rc < 0) {
@@ -187,7 +188,12 @@ static void cancel(struct weir_stream_thread *thread)
 {
     weir_actor_wake_at(thread->actor, WEIR_MONO_NEVER);
     weir_thread_align_stop(thread);
+    for (size_t i = 0; i < thread->task_count; i++) {
+        weir_task_move(thread->tasks[i].task, WEIR_TASK_SUSPENDED);
+        weir_thread_show_task(&thread->tasks[i]);
+    }
     weir_thread_cancel_fetches(thread);
+    weir_thread_cancel_restores(thread);
     weir_thread_drop_retries(thread);
 }
 
@@ -198,10 +204,13 @@ static void close_tasks(struct weir_stream_thread *thread)
         for (size_t r = 0; r < owned->restore_count; r++) {
             weir_restore_close(&owned->restores[r]);
         }
+        owned->restore_count = 0;
         struct weir_error error = {0};
         bool is_clean = thread->stop_clean && !thread->state.has_failed;
         int rc = weir_task_close_state(owned->task, is_clean, &error);
         if (rc < 0 && is_clean) weir_thread_fail(thread, rc, &error);
+        weir_task_move(owned->task, WEIR_TASK_CLOSED);
+        weir_thread_show_task(owned);
         weir_task_free(owned->task);
         owned->task = NULL;
     }
@@ -210,16 +219,27 @@ static void close_tasks(struct weir_stream_thread *thread)
 
 /* ---- doing what the step says ---------------------------------------------------------------- */
 
-/* One step of opening or restoring; `behind` the last one. */
-static int prepare_to_run(struct weir_stream_thread *thread,
-                          int (*one_step)(struct weir_stream_thread *thread,
-                                          struct weir_error *error),
-                          enum weir_thread_event_type behind)
+/* One step of opening: true while there is more to open, or just done. */
+static bool open_one(struct weir_stream_thread *thread)
 {
     struct weir_error error = {0};
-    int rc = one_step(thread, &error);
+    const size_t before = thread->next_task;
+    int rc = weir_thread_open_step(thread, &error);
     if (rc < 0) weir_thread_fail(thread, rc, &error);
-    return rc > 0 ? step(thread, (struct weir_thread_event){.type = behind}) : 0;
+    if (rc > 0) (void)step(thread, (struct weir_thread_event){.type = WEIR_THREAD_OPENED});
+    return rc > 0 || (rc == 0 && thread->next_task > before);
+}
+
+/* How much was done. */
+static int restore_some(struct weir_stream_thread *thread)
+{
+    struct weir_error error = {0};
+    bool is_last = false;
+    int rc = weir_thread_restore_step(thread, &is_last, &error);
+    if (rc < 0) weir_thread_fail(thread, rc, &error);
+    if (rc < 0) return 0;
+    if (is_last) (void)step(thread, (struct weir_thread_event){.type = WEIR_THREAD_RESTORED});
+    return rc + is_last;
 }
 
 /* How much was done. */
@@ -229,30 +249,28 @@ static int perform(struct weir_stream_thread *thread, const struct weir_thread_e
     struct weir_actor *job = thread->options.listener.actor;
     int work = 0;
     if (update->opens) {
-        (void)prepare_to_run(thread, weir_thread_open_step, WEIR_THREAD_OPENED);
-        work = !thread->state.has_failed;
+        work += open_one(thread);
     }
+    if (update->says_opened) weir_actor_post(job, &thread->opened.message);
     if (update->restores) {
-        work = prepare_to_run(thread, weir_thread_restore_step, WEIR_THREAD_RESTORED);
+        work += restore_some(thread);
+        if (thread->state.has_failed) return 0; /* nothing else is done behind it */
     }
-    if (update->says_restored) {
-        weir_actor_post(job, &thread->restored.message);
-        work = 1;
-    }
+    if (update->says_restored) weir_actor_post(job, &thread->restored.message);
     if (update->seals && weir_thread_seal(thread) >= 0) {
-        work = step(thread, (struct weir_thread_event){.type = WEIR_THREAD_SEALED});
+        work += step(thread, (struct weir_thread_event){.type = WEIR_THREAD_SEALED});
     }
     if (update->sends) {
-        work = run(thread, update->processes, event->type == WEIR_THREAD_SEALED);
+        work += run(thread, update->processes, event->type == WEIR_THREAD_SEALED);
     }
-    if (update->hands_in) work = weir_thread_hand_in(thread) >= 0;
+    if (update->hands_in) work += weir_thread_hand_in(thread) >= 0;
     if (update->writes_down) (void)weir_thread_write_down(thread); /* fails the thread by itself */
     if (update->wants_transaction) ask_transaction(thread);
     if (update->wants_commit) ask_commit(thread);
     if (update->cancels) {
         cancel(thread);
-        work = step(thread, (struct weir_thread_event){.type = WEIR_THREAD_CANCELLED,
-                                                       .is_quiet = is_quiet(thread)});
+        work += step(thread, (struct weir_thread_event){.type = WEIR_THREAD_CANCELLED,
+                                                        .is_quiet = is_quiet(thread)});
     }
     if (update->closes) {
         close_tasks(thread);
@@ -358,6 +376,7 @@ bool weir_stream_thread_is_idle(const struct weir_stream_thread *thread)
     if (is_writing(thread)) return false;
     for (size_t t = 0; t < thread->task_count; t++) {
         const struct weir_thread_task *owned = &thread->tasks[t];
+        if (!weir_task_is_running(owned->task)) return false;
         for (size_t i = 0; i < owned->task->input_count; i++) {
             const struct weir_task_input *input = &owned->task->inputs[i];
             bool is_read = input->log_end >= 0 && input->queue.fetch_offset >= input->log_end;
@@ -419,6 +438,7 @@ int weir_stream_thread_new(const struct weir_stream_thread_options *options,
     note_init(thread, &thread->stop, on_stop);
     note_init(thread, &thread->poke, on_poke);
     const struct weir_thread_listener *listener = &options->listener;
+    note_init(thread, &thread->opened, listener->on_opened);
     note_init(thread, &thread->restored, listener->on_restored);
     note_init(thread, &thread->handed_in, listener->on_handed_in);
     note_init(thread, &thread->failed, listener->on_failed);
@@ -456,7 +476,6 @@ static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_
         input->leader_epoch = origin->leader_epoch;
         input->queue.read = origin->read;
     }
-    weir_thread_list_inputs(thread, owned);
     return 0;
 }
 
@@ -484,8 +503,9 @@ int weir_stream_thread_add(struct weir_stream_thread *thread, int32_t subtopolog
     if (rc < 0) return rc;
     thread->task_count++;
     thread->task_total++;
-    thread->task_times[thread->task_count - 1] = -1;
-    thread->catching_up_count++;
+    thread->task_times[thread->task_count - 1] = INT64_MAX;
+    owned->subtopology = subtopology;
+    owned->partition = partition;
     rc = prepare_inputs(thread, owned);
     if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a task");
     return 0;

@@ -49,7 +49,8 @@ struct weir_manual_drive {
 struct weir_thread_listener {
     struct weir_actor *actor;
     void *context; /* the listener's own; the thread never looks at it */
-    void (*on_restored)(struct weir_message *message);  /* ready to run */
+    void (*on_opened)(struct weir_message *message);    /* ready to run; it restores by itself */
+    void (*on_restored)(struct weir_message *message);  /* all of its tasks run */
     void (*on_handed_in)(struct weir_message *message); /* `thread->commit` may be read */
     void (*on_failed)(struct weir_message *message);    /* `thread->error` says why */
     void (*on_stopped)(struct weir_message *message);   /* the last message */
@@ -133,9 +134,15 @@ struct weir_thread_task {
     struct weir_task *task;
     struct weir_input_fetch *fetches; /* one per input */
     size_t input_count;
-    struct weir_restore *restores; /* one per store with a changelog */
+    struct weir_restore *restores; /* one per store with a changelog; none once it runs */
     size_t restore_count;
     bool is_sealed; /* part of the commit under way */
+    /* Read by anyone. */
+    int32_t subtopology;
+    int32_t partition;
+    struct weir_counter shown_state; /* enum weir_task_state */
+    struct weir_counter restored;
+    struct weir_counter restore_left; /* offsets */
 };
 
 /** A message without content between a thread and its job, one of each under way at most. */
@@ -164,7 +171,9 @@ struct weir_stream_thread {
     struct weir_output_producer outside; /* of what is sent in no transaction */
     struct weir_arena arena;             /* of the batch at hand, whichever task's */
     struct weir_input_pool input_pool;
-    size_t input_total; /* of all tasks */
+    size_t input_total;   /* of all tasks */
+    size_t restore_total; /* likewise */
+    size_t next_restore;  /* the task that is restored first in the next turn */
     /* Inputs that a fetch may be due for, in the order in which they came to be so. */
     struct weir_input_fetch *fetch_first;
     struct weir_input_fetch **fetch_last; /* where the next one is linked */
@@ -200,6 +209,7 @@ struct weir_stream_thread {
     struct weir_note poke;  /* only a turn: `drive` has changed */
     struct weir_note awake; /* the same: another thread has moved on in time */
     /* To the job. */
+    struct weir_note opened;
     struct weir_note restored;
     struct weir_note handed_in;
     struct weir_note failed;
@@ -248,13 +258,23 @@ const struct weir_partition_origin *weir_thread_origin(const struct weir_stream_
                                                        size_t topic, int32_t partition);
 /** The clock of wall-clock timers, Unix time: the environment's, or a manual one's. */
 int64_t weir_thread_wall_now_ms(const struct weir_stream_thread *thread);
-/** thread_open.c: one step of opening, of restoring; 1: that was the last. */
+/** thread_open.c: one step of opening; 1: that was the last. */
 int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *error);
-int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_error *error);
+/** thread_restore.c: ask what the positions of stores leave open; true: all of it is answered. */
+bool weir_thread_ask_epochs(struct weir_stream_thread *thread);
+/** A bounded part of what tasks lack; who lacks nothing more runs. How much was done; `*is_last_out`: all tasks run. A
+ * failure that has a damaged batch in it is the thread's by then. */
+int weir_thread_restore_step(struct weir_stream_thread *thread, bool *is_last_out,
+                             struct weir_error *error);
+void weir_thread_cancel_restores(struct weir_stream_thread *thread);
+/** What is read by anyone of a task follows. */
+void weir_thread_show_task(struct weir_thread_task *owned);
 /** thread_align.c: it may be woken from here on. */
 void weir_thread_align_start(struct weir_stream_thread *thread);
 /** What tasks that catch up may take in the turn that begins. */
 void weir_thread_align_begin(struct weir_stream_thread *thread);
+/** The task has begun to run: it catches up. */
+void weir_thread_align_task_runs(struct weir_stream_thread *thread, size_t index);
 /** The task may take so far. */
 int64_t weir_thread_align_limit(const struct weir_stream_thread *thread,
                                 const struct weir_task *task);

@@ -274,6 +274,7 @@ static int process_nothing(struct weir_task *task)
 int weir_task_process(struct weir_task *task)
 {
     struct choice choice;
+    weir_assert(weir_task_is_running(task));
     int rc = choose(task, &choice);
     if (rc < 0) return stopped(task, rc);
     if (rc == 0) return process_nothing(task);
@@ -362,6 +363,7 @@ static int append_changelog(void *context, struct weir_store *store,
 
 int weir_task_seal(struct weir_task *task)
 {
+    weir_assert(weir_task_is_running(task)); /* a store that lacks rows is part of no commit */
     if (task->state == NULL) return 0;
     int rc = weir_state_seal(task->state, append_changelog, task, &task->error);
     return rc < 0 ? stopped(task, rc) : 0;

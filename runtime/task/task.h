@@ -21,6 +21,15 @@
  *
  * A sibling that is empty here but known to have records in the log (or not yet known not to) is
  * waited for: max.task.idle.ms = 0.
+ *
+ * Its states (enum weir_task_state of weir/streams.h, a table in task_state.c):
+ *
+ *   created ──stores opened──> restoring ──stores are as committed──> running ─┐
+ *      │                           └───────────────────────┬───────────────────┘
+ *      └───────────────────────────────────────────────────┴──stop──> suspended ──stores closed──> closed
+ *
+ * Only one that runs is given records, timers and a share in a commit. One that restores says nothing of its time behind
+ * repartition topics, so that their readers take it to be no further than they knew it to be.
  */
 enum {
     WEIR_TASK_ROWS_MAX = 1024,
@@ -53,7 +62,7 @@ struct weir_task_config {
     enum weir_on_error on_processing_error;
     enum weir_on_error on_production_error;
     bool caches;
-    int64_t emit_interval_ms; /* of windows that emit when they close; 0: at each record */
+    int64_t emit_interval_ms;   /* of windows that emit when they close; 0: at each record */
     size_t cache_bytes_max;     /* per task */
     size_t task_count;          /* of the job */
     const int32_t *task_counts; /* by sub-topology; NULL: no topic is timed */
@@ -96,6 +105,7 @@ struct weir_gathered_list {
 
 struct weir_task {
     uint32_t magic;
+    enum weir_task_state phase; /* by weir_task_move only */
     struct weir_task_options options;
     const struct weir_plan_subtopology *plan;
     char name[32];                  /* 0_1: sub-topology 0, partition 1 */
@@ -132,16 +142,24 @@ int weir_task_new(const struct weir_task_options *options, struct weir_task **ta
 /** Close nodes and timers and free; the state was closed before (weir_task_close_state). */
 void weir_task_free(struct weir_task *task);
 
+/** task_state.c: the only assignment of its state. A move that the drawing does not have ends the program. */
+void weir_task_move(struct weir_task *task, enum weir_task_state to);
+/** It may process and be committed. */
+static inline bool weir_task_is_running(const struct weir_task *task)
+{
+    return task->phase == WEIR_TASK_RUNNING;
+}
+
 /** Where an input goes on: as committed. Before weir_task_open. */
 void weir_task_set_input(struct weir_task *task, size_t input, int64_t position,
                          int64_t partition_time_ms);
-/** The stores, below `state_path`; blocks on the disk. Positions still have to be checked. */
+/** The stores, below `state_path`; blocks on the disk. Positions still have to be checked. It restores from then on. */
 int weir_task_open_state(struct weir_task *task, const char *state_path,
                          struct weir_actor *reply_to,
                          void (*on_written)(void *context, int rc, const struct weir_error *error),
                          void *context, struct weir_error *error);
 int weir_task_close_state(struct weir_task *task, bool is_clean, struct weir_error *error);
-/** Open the nodes, parents first, once the stores are restored. `marks` is borrowed until then. */
+/** Open the nodes, parents first, once the stores are restored. `marks` is borrowed until then. It runs from then on. */
 int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, size_t mark_count,
                    int64_t wall_now_ms, struct weir_error *error);
 

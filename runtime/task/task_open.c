@@ -208,6 +208,7 @@ int weir_task_open_state(struct weir_task *task, const char *state_path,
                          void *context, struct weir_error *error)
 {
     size_t count = task->plan->store_count;
+    weir_task_move(task, WEIR_TASK_RESTORING);
     if (count == 0) return 0;
     const struct weir_store_spec **specs = store_specs(task);
     if (specs == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for stores");
@@ -304,6 +305,7 @@ static void give_back_stream_time(struct weir_task *task, const struct weir_node
 int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, size_t mark_count,
                    int64_t wall_now_ms, struct weir_error *error)
 {
+    weir_assert(task->phase == WEIR_TASK_RESTORING);
     task->timers.marks = marks;
     task->timers.mark_count = mark_count;
     give_back_marks(task, marks, mark_count);
@@ -320,5 +322,6 @@ int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, s
     task->timers.marks = NULL;
     task->timers.mark_count = 0;
     weir_arena_reset(task->arena);
+    if (rc >= 0) weir_task_move(task, WEIR_TASK_RUNNING);
     return rc < 0 ? rc : 0;
 }

@@ -5,32 +5,11 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-/** Before a thread runs: the stores are opened, brought up to the last commit, and the nodes
- * opened. */
+/** Before a thread runs: the stores are opened, and what they lack is found out. */
 
 static void on_written(void *context, int rc, const struct weir_error *error)
 {
     if (rc < 0) weir_thread_fail(context, rc, error);
-}
-
-static void on_restore_fetched(struct weir_request *request)
-{
-    struct weir_restore *restore = request->context;
-    struct weir_stream_thread *thread = restore->context;
-    weir_assert(restore->is_outstanding && thread->fetches_out > 0);
-    restore->is_outstanding = false;
-    thread->fetches_out--;
-    if (thread->state.has_failed || thread->state.phase == WEIR_THREAD_STOPPING) {
-        if (request->rc >= 0 && !restore->is_in_doubt) weir_restore_drop(restore);
-        return;
-    }
-    struct weir_error error = {0};
-    int rc = weir_restore_apply(restore, &error);
-    if (rc < 0) {
-        weir_thread_fail(thread, rc, &error);
-        weir_thread_tell_damage(thread, &restore->queue, restore->fetch.from,
-                                restore->position.topic_id);
-    }
 }
 
 /* Where the store's content is kept: its changelog, or the table's own topic. */
@@ -67,8 +46,10 @@ static int begin_restore(struct weir_stream_thread *thread, struct weir_thread_t
     struct weir_restore *restore = &owned->restores[owned->restore_count];
     int rc = weir_restore_init(restore, owned->task, weir_state_store(owned->task->state, local),
                                &source, error);
-    if (rc >= 0) owned->restore_count++;
-    return rc;
+    if (rc < 0) return rc;
+    owned->restore_count++;
+    thread->restore_total++;
+    return 0;
 }
 
 static int open_task(struct weir_stream_thread *thread, struct weir_thread_task *owned,
@@ -90,10 +71,12 @@ static int open_task(struct weir_stream_thread *thread, struct weir_thread_task 
         if (!is_logged) rc = weir_store_begin_life(store, life, error);
         if (is_logged) rc = begin_restore(thread, owned, i, error);
     }
+    weir_thread_show_task(owned);
     return rc;
 }
 
-/* One task per turn: opening blocks on the disk. */
+/* One task per turn: opening blocks on the disk. Then the answers to what positions leave open: until all are here no
+ * task of the job runs, for any of them may refuse. */
 int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *error)
 {
     if (thread->next_task < thread->task_count) {
@@ -102,39 +85,7 @@ int weir_thread_open_step(struct weir_stream_thread *thread, struct weir_error *
         thread->next_task++;
     }
     if (thread->next_task < thread->task_count) return 0;
+    if (!weir_thread_ask_epochs(thread)) return 0;
     thread->next_task = 0;
     return 1;
-}
-
-static int open_nodes(struct weir_stream_thread *thread, struct weir_error *error)
-{
-    for (size_t i = 0; i < thread->task_count; i++) {
-        struct weir_thread_task *owned = &thread->tasks[i];
-        const struct weir_partition_origin *origin =
-            owned->input_count > 0 ? owned->fetches[0].origin : NULL;
-        int rc = weir_task_open(owned->task, origin != NULL ? origin->marks : NULL,
-                                origin != NULL ? origin->mark_count : 0,
-                                weir_thread_wall_now_ms(thread), error);
-        if (rc < 0) return rc;
-    }
-    return 0;
-}
-
-int weir_thread_restore_step(struct weir_stream_thread *thread, struct weir_error *error)
-{
-    bool is_done = true;
-    for (size_t t = 0; t < thread->task_count; t++) {
-        struct weir_thread_task *owned = &thread->tasks[t];
-        for (size_t r = 0; r < owned->restore_count; r++) {
-            struct weir_restore *restore = &owned->restores[r];
-            if (weir_restore_fetch(restore, thread->options.log, thread->actor, on_restore_fetched,
-                                   thread)) {
-                thread->fetches_out++;
-            }
-            is_done &= restore->is_done;
-        }
-    }
-    if (!is_done) return 0;
-    int rc = open_nodes(thread, error);
-    return rc < 0 ? rc : 1;
 }

@@ -112,6 +112,7 @@ static bool has_moved(const struct weir_stream_thread *thread, const struct weir
 
 static int seal_task(struct weir_stream_thread *thread, struct weir_thread_task *owned)
 {
+    if (!weir_task_is_running(owned->task)) return 0;
     if (!owned->task->is_dirty && !has_moved(thread, owned)) return 0;
     int rc = weir_task_flush(owned->task);
     if (rc >= 0) rc = weir_task_time_tell(owned->task, true);
@@ -128,7 +129,8 @@ int weir_thread_tell_times(struct weir_stream_thread *thread)
 {
     for (size_t i = 0; i < thread->task_count; i++) {
         struct weir_task *task = thread->tasks[i].task;
-        int rc = task->is_dirty ? 0 : weir_task_time_tell(task, false);
+        const bool is_at_rest = weir_task_is_running(task) && !task->is_dirty;
+        int rc = is_at_rest ? weir_task_time_tell(task, false) : 0;
         if (rc < 0) {
             weir_thread_fail(thread, rc, &task->error);
             return rc;

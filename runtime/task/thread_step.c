@@ -16,8 +16,7 @@
 #define TO(phase) WEIR_STATE_BIT(WEIR_THREAD_##phase)
 static const struct weir_state_row phase_rows[] = {
     [WEIR_THREAD_CREATED] = {"created", TO(OPENING) | TO(STOPPING)},
-    [WEIR_THREAD_OPENING] = {"opening", TO(RESTORING) | TO(STOPPING)},
-    [WEIR_THREAD_RESTORING] = {"restoring", TO(READY) | TO(STOPPING)},
+    [WEIR_THREAD_OPENING] = {"opening", TO(READY) | TO(STOPPING)},
     [WEIR_THREAD_READY] = {"ready", TO(RUNNING) | TO(STOPPING)},
     [WEIR_THREAD_RUNNING] = {"running", TO(STOPPING)},
     [WEIR_THREAD_STOPPING] = {"stopping", TO(STOPPED)},
@@ -56,6 +55,7 @@ void weir_thread_check(const struct weir_thread_state *state)
     weir_assert(!state->is_open || !state->has_wanted);
     weir_assert(has_run || state->seal == WEIR_SEAL_NONE);
     weir_assert(has_run || !state->is_last);
+    weir_assert(!state->is_restored || state->phase >= WEIR_THREAD_READY);
 }
 
 static void move(struct weir_thread_state *state, enum weir_thread_phase phase)
@@ -155,7 +155,9 @@ static void turn(struct weir_thread_state *state, const struct weir_thread_event
     }
     if (state->has_failed) return;
     update->opens = state->phase == WEIR_THREAD_OPENING;
-    update->restores = state->phase == WEIR_THREAD_RESTORING;
+    const bool has_opened =
+        state->phase == WEIR_THREAD_READY || state->phase == WEIR_THREAD_RUNNING;
+    update->restores = has_opened && !state->is_restored;
     if (state->phase != WEIR_THREAD_RUNNING) return;
     if (event->needs_transaction) want_transaction(state, update);
     bool may_seal = !event->is_resending && (state->is_open || !event->needs_transaction);
@@ -188,10 +190,13 @@ void weir_thread_step(struct weir_thread_state *state, const struct weir_thread_
         state->is_stop_wanted = true;
         break;
     case WEIR_THREAD_OPENED:
-        move(state, WEIR_THREAD_RESTORING);
+        move(state, WEIR_THREAD_READY);
+        update->says_opened = true;
         break;
     case WEIR_THREAD_RESTORED:
-        move(state, WEIR_THREAD_READY);
+        weir_assert(state->phase == WEIR_THREAD_READY || state->phase == WEIR_THREAD_RUNNING);
+        weir_assert(!state->is_restored);
+        state->is_restored = true;
         update->says_restored = true;
         break;
     case WEIR_THREAD_SEALED:

@@ -8,8 +8,12 @@
  * time has a backoff or a timer of its own): an event goes in, and the update says what is to be done, in
  * the order of its fields. stream_thread.c does it, and comes back with what became of it.
  *
- *   created ─open─> opening ──> restoring ──> ready ─run─> running ─stop─> stopping ──> stopped
- *      └─────────────────┴────────────┴───────────┴────stop (also after a failure)──^
+ *   created ─open─> opening ──> ready ─run─> running ─stop─> stopping ──> stopped
+ *      └─────────────────┴───────────┴────stop (also after a failure)──^
+ *
+ * Once its tasks are open a thread restores what they lack, a bounded part each turn, beside whatever else it does in
+ * that phase; which of its tasks may run already is for each of them to say (task.h). That the last of them has been
+ * restored is said once.
  *
  * Within `running` a commit goes round once:
  *
@@ -27,7 +31,6 @@
 enum weir_thread_phase {
     WEIR_THREAD_CREATED,
     WEIR_THREAD_OPENING,
-    WEIR_THREAD_RESTORING,
     WEIR_THREAD_READY,
     WEIR_THREAD_RUNNING,
     WEIR_THREAD_STOPPING,
@@ -41,6 +44,7 @@ struct weir_thread_state {
     const char *name; /* for what a wrong move says */
     enum weir_thread_phase phase;
     enum weir_seal_phase seal;
+    bool is_restored;    /* all tasks are */
     bool is_open;        /* the transaction: outputs may be sent in it */
     bool has_wanted;     /* one, and none was begun or committed since */
     bool is_last;        /* the seal at hand is the last: process no more behind it */
@@ -52,14 +56,14 @@ struct weir_thread_state {
 enum weir_thread_event_type {
     /* Messages. */
     WEIR_THREAD_OPEN,      /* the first */
-    WEIR_THREAD_RUN,       /* all threads of the job have restored */
+    WEIR_THREAD_RUN,       /* all threads of the job have opened their tasks */
     WEIR_THREAD_SEAL,      /* seal, and hand in; `is_last` */
     WEIR_THREAD_BEGUN,     /* a transaction is open */
     WEIR_THREAD_COMMITTED, /* what was handed in is durable */
     WEIR_THREAD_STOP,
     /* What became of an update. */
-    WEIR_THREAD_OPENED,   /* all tasks */
-    WEIR_THREAD_RESTORED, /* all stores, and the nodes are open */
+    WEIR_THREAD_OPENED,   /* all tasks, and each knows what it lacks */
+    WEIR_THREAD_RESTORED, /* all tasks; they run */
     WEIR_THREAD_SEALED,   /* all tasks; what they have made is sent */
     WEIR_THREAD_SENT,     /* what could be; `is_quiet`, `needs_transaction` */
     WEIR_THREAD_CANCELLED,
@@ -82,7 +86,8 @@ struct weir_thread_event {
 /** What is to be done, from top to bottom. */
 struct weir_thread_update {
     bool opens;         /* the next task; behind the last one, WEIR_THREAD_OPENED */
-    bool restores;      /* have fetches under way; behind the last one, WEIR_THREAD_RESTORED */
+    bool says_opened;   /* to the job */
+    bool restores;      /* a part of what is lacking; behind the last one, WEIR_THREAD_RESTORED */
     bool says_restored; /* to the job */
     bool seals;         /* all tasks, send what they make, and come back with WEIR_THREAD_SEALED */
     bool processes;     /* a batch of each task */

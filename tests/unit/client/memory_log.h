@@ -35,6 +35,8 @@ struct memory_log_faults {
     int skipped[MEMORY_KINDS]; /* … after so many that are not … */
     int left[MEMORY_KINDS];    /* … so many times */
     bool is_held;              /* fetches are taken up when memory_log_let_go is called */
+    const char *held_topic;    /* only those of this partition; NULL: all */
+    int32_t held_partition;
 };
 
 /** `directory` is where a job on it keeps its stores. */

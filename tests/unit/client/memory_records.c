@@ -73,10 +73,18 @@ static void take_up(struct memory_log *memory, struct weir_fetch_request *fetch)
     }
 }
 
+static bool is_held(const struct memory_log *memory, const struct weir_fetch_request *fetch)
+{
+    const struct memory_log_faults *faults = &memory->faults;
+    if (!faults->is_held || faults->held_topic == NULL) return faults->is_held;
+    return weir_slice_equal(fetch->from.topic, weir_text(faults->held_topic)) &&
+           fetch->from.partition == faults->held_partition;
+}
+
 void memory_handle_fetch(struct memory_log *memory, struct weir_request *asked)
 {
     struct weir_fetch_request *fetch = (struct weir_fetch_request *)asked;
-    if (memory->faults.is_held) {
+    if (is_held(memory, fetch)) {
         fetch->next = memory->held;
         memory->held = fetch;
     } else {

@@ -329,6 +329,9 @@ static void refuse_jobs(void)
     struct weir_operator_metrics operators[1];
     ck_assert_uint_eq(weir_streams_operator_metrics(NULL, operators, 1), 0);
     ck_assert_uint_eq(weir_streams_operator_metrics(NULL, NULL, 0), 0);
+    struct weir_task_metadata tasks[1];
+    ck_assert_uint_eq(weir_streams_task_metadata(NULL, tasks, 1), 0);
+    ck_assert_str_eq(weir_task_state_name(WEIR_TASK_RESTORING), "restoring");
     ck_assert_int_eq(weir_streams_close(NULL, &error), 0);
 }
 

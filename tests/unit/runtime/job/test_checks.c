@@ -20,7 +20,8 @@ static void set_up_job(void)
     job.magic = WEIR_STREAMS_MAGIC;
     job.topology = &topology;
     job.topic_count = 4;
-    job.thread_count = job.threads_restored = job.threads_running = 2;
+    job.thread_count = job.threads_opened = job.threads_restored = job.threads_running = 2;
+    atomic_store(&job.has_begun, true);
     job.commit.kind = &weir_commit_transaction;
     group = (struct weir_commit_group){.streams = &job, .seal.entry_count = 1};
     group.partitions = committed_partitions;
@@ -32,7 +33,8 @@ static void set_up_job(void)
 static void be_restoring(void)
 {
     atomic_store(&job.state, WEIR_STREAMS_RESTORING);
-    job.threads_restored = 1;
+    job.threads_opened = job.threads_restored = 1;
+    atomic_store(&job.has_begun, false);
     job.start = &start;
 }
 
@@ -60,7 +62,11 @@ BREAKS(runs_unrestored, job.threads_restored = 1)
 BREAKS(runs_with_one_less, job.threads_running = 1)
 BREAKS(runs_with_a_start, job.start = &start)
 BREAKS(runs_and_stops, job.is_stopping = true)
-BREAKS(too_many_restored, be_restoring(); job.threads_restored = 3)
+BREAKS(too_many_restored, be_restoring(); job.threads_opened = job.threads_restored = 3)
+BREAKS(too_many_opened, be_restoring(); job.threads_opened = 3)
+BREAKS(restored_unopened, be_restoring(); job.threads_opened = 0)
+BREAKS(runs_unbegun, atomic_store(&job.has_begun, false))
+BREAKS(begun_with_a_start, be_restoring(); atomic_store(&job.has_begun, true))
 BREAKS(too_many_running, be_restoring(); job.threads_running = 3)
 BREAKS(error_of_none, atomic_store(&job.state, WEIR_STREAMS_ERROR))
 BREAKS(over_with_a_thread, be_over(); job.threads_running = 1)
@@ -84,6 +90,10 @@ static void (*const broken_jobs[])(void) = {
     no_kind,
     runs_without_commits,
     entries_of_nothing,
+    too_many_opened,
+    restored_unopened,
+    runs_unbegun,
+    begun_with_a_start,
 };
 
 START_TEST(a_broken_job_ends_the_program)

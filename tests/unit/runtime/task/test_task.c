@@ -1,5 +1,6 @@
 /* The pure core of a task: choice, batches, time, timers, failures. No log, no thread. */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,9 +81,16 @@ static void new_task(const struct weir_topology *topology)
     create_task();
 }
 
+/* It has none, and so restores nothing. */
+static void open_stores(void)
+{
+    ck_ok(weir_task_open_state(task, "state", NULL, NULL, NULL, &error), &error);
+}
+
 static void make_task(const struct weir_topology *topology)
 {
     new_task(topology);
+    open_stores();
     ck_ok(weir_task_open(task, NULL, 0, 0, &error), &error);
     for (size_t i = 0; i < task->input_count; i++) {
         task->inputs[i].log_end = 0;
@@ -535,6 +543,7 @@ START_TEST(what_was_opened_is_closed)
             node = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &hooked, node, -1, NULL);
         new_task(plan_done(&plan));
         error = (struct weir_error){0};
+        open_stores();
         int rc = weir_task_open(task, NULL, 0, 0, &error);
         ck_assert_int_eq(rc, fail_at < HOOKED_NODES ? WEIR_NO_MEMORY : 0);
         ck_told(rc, &error);
@@ -745,10 +754,51 @@ START_TEST(extreme_timestamps_do_not_loop)
 }
 END_TEST
 
+/* One that restores takes no records and is part of no commit: either is a mistake of ours. */
+START_TEST(a_task_that_restores_does_not_process)
+{
+    new_task(plan_trace(1));
+    open_stores();
+    ck_assert_int_eq(task->phase, WEIR_TASK_RESTORING);
+    PUSH(0, 'a', 1);
+    (void)weir_task_process(task);
+}
+END_TEST
+
+START_TEST(a_task_that_restores_is_not_sealed)
+{
+    new_task(plan_trace(1));
+    open_stores();
+    (void)weir_task_seal(task);
+}
+END_TEST
+
+/* Created, restoring, running, suspended, closed, and nothing passed over. */
+START_TEST(a_task_goes_through_its_states)
+{
+    new_task(plan_trace(1));
+    ck_assert_int_eq(task->phase, WEIR_TASK_CREATED);
+    open_stores();
+    ck_assert_int_eq(task->phase, WEIR_TASK_RESTORING);
+    ck_ok(weir_task_open(task, NULL, 0, 0, &error), &error);
+    ck_assert_int_eq(task->phase, WEIR_TASK_RUNNING);
+    weir_task_move(task, WEIR_TASK_SUSPENDED);
+    weir_task_move(task, WEIR_TASK_CLOSED);
+}
+END_TEST
+
+START_TEST(a_task_does_not_run_unrestored)
+{
+    new_task(plan_trace(1));
+    weir_task_move(task, WEIR_TASK_RUNNING);
+}
+END_TEST
+
 /* What a commit said of a timer and of observed time comes back. */
 START_TEST(marks_of_the_last_commit_are_given_back)
 {
-    make_task(plan_trace(1));
+    new_task(plan_trace(1));
+    open_stores();
     const struct weir_node_mark marks[] = {{"name:N1", 0, 40}, {"name:N1", WEIR_MARK_OBSERVED, 33}};
     ck_ok(weir_task_open(task, marks, 2, 0, &error), &error);
     ck_assert_int_eq(task->nodes[1].observed_ms, 33);
@@ -1187,6 +1237,12 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, an_oversized_output_stops_the_task, 0, 2);
     tcase_add_test(tests, an_output_too_far_from_today_is_handled);
     tcase_add_test(tests, a_dead_letter_too_far_from_today_is_dated_now);
+    tcase_add_test(tests, a_task_goes_through_its_states);
+    if (weir_test_forks()) {
+        tcase_add_test_raise_signal(tests, a_task_that_restores_does_not_process, SIGABRT);
+        tcase_add_test_raise_signal(tests, a_task_that_restores_is_not_sealed, SIGABRT);
+        tcase_add_test_raise_signal(tests, a_task_does_not_run_unrestored, SIGABRT);
+    }
     suite_add_tcase(suite, tests);
 }
 
