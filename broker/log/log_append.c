@@ -289,6 +289,7 @@ static int reserve(struct weir_partition_log *log, const struct weir_log_part *p
 {
     int rc = weir_leader_epochs_reserve(&log->epochs);
     struct weir_batch_reader reader = batches_of(part);
+    weir_producer_state_drop_names(&log->producers);
     while (rc == 0 && next_checked(&reader)) {
         rc = weir_producer_state_reserve(&log->producers, &reader.header);
     }

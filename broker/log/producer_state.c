@@ -381,11 +381,11 @@ void weir_producer_state_check(const struct weir_producer_state *state)
     weir_assert_slow(opens_in_order(state));
 }
 
-/* Longest idle of those without an open transaction. */
+/* Longest idle of those without an open transaction. A name alone may be of the append that is being made. */
 static struct weir_producer *oldest_to_forget(const struct weir_producer_state *state)
 {
     struct weir_producer *producer = state->oldest;
-    while (producer != NULL && is_open(producer)) {
+    while (producer != NULL && (is_open(producer) || !is_known(producer))) {
         producer = producer->newer;
     }
     return producer;
@@ -396,17 +396,21 @@ bool weir_producer_state_has_place(const struct weir_producer_state *state,
 {
     if (weir_map_count(&state->map) < state->count_limit || !has_sequence(header)) return true;
     if (find(state, header->producer_id) != NULL) return true;
+    if (state->oldest != NULL && !is_known(state->oldest)) return true;
     const struct weir_producer *oldest = oldest_to_forget(state);
-    if (oldest == NULL) return false;
-    return !is_known(oldest) || was_idle_for(oldest, now, WEIR_PRODUCER_KEEP_MS);
+    return oldest != NULL && was_idle_for(oldest, now, WEIR_PRODUCER_KEEP_MS);
+}
+
+void weir_producer_state_drop_names(struct weir_producer_state *state)
+{
+    while (state->oldest != NULL && !is_known(state->oldest))
+        forget(state, state->oldest);
 }
 
 int weir_producer_state_reserve(struct weir_producer_state *state,
                                 const struct weir_batch_header *header)
 {
     if (!is_noted(header) || find(state, header->producer_id) != NULL) return 0;
-    /* A name whose append failed gives way: failed appends must not pile up names. */
-    if (state->oldest != NULL && !is_known(state->oldest)) forget(state, state->oldest);
     struct weir_producer *producer = add_producer(state, header->producer_id);
     if (producer == NULL) return WEIR_NO_MEMORY;
     unlink_producer(state, producer);

@@ -110,8 +110,9 @@ weir_producer_state_transaction(const struct weir_producer_state *state, int64_t
 /** Is the producer of `header` known, or is there a place for it? */
 bool weir_producer_state_has_place(const struct weir_producer_state *state,
                                    const struct weir_batch_header *header, struct weir_mono now);
-/** Room for the producer of `header`, so that add cannot fail; it lasts until the next reservation.
- * WEIR_NO_MEMORY. */
+/** An append begins: the names that one which failed has reserved give way, so that they do not pile up. */
+void weir_producer_state_drop_names(struct weir_producer_state *state);
+/** Room for the producer of `header`, so that add cannot fail; it lasts until names are dropped. WEIR_NO_MEMORY. */
 int weir_producer_state_reserve(struct weir_producer_state *state,
                                 const struct weir_batch_header *header);
 /** The batch is in the log; reserved before. Without a producer id nothing happens. With too many

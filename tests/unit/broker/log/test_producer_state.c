@@ -259,12 +259,36 @@ START_TEST(failed_appends_leave_no_names)
     ck_assert_int_eq(send(7, 0, 0, 1), 0);
     for (int64_t id = 100; id < 1000; id++) {
         struct weir_batch_header header = batch_of(id, 0, 0, 1);
+        weir_producer_state_drop_names(&state);
         ck_ok(weir_producer_state_reserve(&state, &header), &error);
         ck_assert_uint_le(weir_map_count(&state.map), 2);
     }
     ck_assert_int_eq(send(7, 0, 0, 1), WEIR_END);
     ck_assert_int_eq(send(999, 0, 3, 1), 0);
     ck_assert_int_eq(send(999, 0, 4, 1), 0);
+}
+END_TEST
+
+/* In one append several new producers may be: none displaces another, nor does the bound on their number while
+ * the first of them are added already. */
+START_TEST(new_producers_of_one_append_have_their_places)
+{
+    struct weir_mono late = {(int64_t)(WEIR_PRODUCER_KEEP_MS + 1) * 1000000};
+    ck_assert_int_eq(send(7, 0, 0, 1), 0);
+    state.count_max = 1;
+    weir_producer_state_drop_names(&state);
+    for (int64_t id = 100; id < 104; id++) {
+        struct weir_batch_header header = batch_of(id, 0, 0, 1);
+        ck_ok(weir_producer_state_reserve(&state, &header), &error);
+    }
+    for (int64_t id = 100; id < 104; id++) {
+        struct weir_batch_header header = batch_of(id, 0, 0, 1);
+        weir_producer_state_add(&state, &header, late);
+        next_offset++;
+    }
+    for (int64_t id = 100; id < 104; id++)
+        ck_assert_int_eq(send(id, 0, 0, 1), WEIR_END);
+    ck_assert(!weir_producer_state_knows(&state, 7)); /* idle for longer than it is kept */
 }
 END_TEST
 
@@ -821,6 +845,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, idle_producers_go_four_at_a_time);
     tcase_add_test(tests, a_flood_of_ids_forgets_nobody_who_sent_lately);
     tcase_add_test(tests, failed_appends_leave_no_names);
+    tcase_add_test(tests, new_producers_of_one_append_have_their_places);
     tcase_add_test(tests, order_and_windows_survive_the_mark);
     tcase_add_test(tests, senseless_entries_of_a_mark_are_not_believed);
     tcase_add_test(tests, a_snapshot_of_another_version_is_refused);
