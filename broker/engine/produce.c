@@ -77,16 +77,16 @@ static int check_transactional(const struct weir_produce_request *produce, struc
 
 /* Each batch on its own; whoever sent them is trusted no further than the checks go. */
 static int check_batches(const struct weir_partition *partition,
-                         const struct weir_produce_request *produce, struct weir_wall now,
-                         int64_t *count_out, struct weir_error *error)
+                         struct weir_produce_request *produce, struct weir_wall now,
+                         struct weir_error *error)
 {
     struct weir_slice rest = bytes_of(produce);
     struct weir_batch_check check = {
         .size_max = (size_t)partition->config.max_message_bytes,
-        .plain_size_max = weir_batch_plain_size_max(partition->config.max_message_bytes),
+        .plain_size_max = produce->plain_size_max,
         .allow_control = produce->is_internal,
         .walk_records = produce->walk_records,
-        .keys_required = partition->config.cleanup_compact && produce->walk_records,
+        .keys_required = produce->keys_required && produce->walk_records,
         .budget = partition->shard->budget,
     };
     check.has_oldest = find_oldest(&partition->config, now, &check.oldest_ms);
@@ -109,7 +109,7 @@ static int check_batches(const struct weir_partition *partition,
         rest = weir_slice(rest.data + size, rest.size - size);
         count++;
     }
-    *count_out = count;
+    produce->batch_count = count;
     return 0;
 }
 
@@ -158,15 +158,20 @@ int weir_partition_append(struct weir_partition *partition, const struct weir_ap
     return 0;
 }
 
+/* One that has waited for a new segment is not unfolded a second time, unless the topic asks for something else now. */
 static int check(const struct weir_partition *partition, struct weir_produce_request *produce,
-                 struct weir_wall now, int64_t *batches_out)
+                 struct weir_wall now)
 {
+    const struct weir_topic_config *config = &partition->config;
     struct weir_error *error = &produce->request.error;
-    produce->keys_required = partition->config.cleanup_compact;
-    produce->plain_size_max = weir_batch_plain_size_max(partition->config.max_message_bytes);
+    size_t plain_size_max = weir_batch_plain_size_max(config->max_message_bytes);
+    bool is_sound = produce->batch_count > 0 && produce->plain_size_max == plain_size_max &&
+                    produce->keys_required == config->cleanup_compact;
+    produce->keys_required = config->cleanup_compact;
+    produce->plain_size_max = plain_size_max;
     int rc = check_online(partition->shard->engine, error);
     if (rc == 0) rc = check_replicas(partition, produce, error);
-    return rc < 0 ? rc : check_batches(partition, produce, now, batches_out, error);
+    return rc < 0 || is_sound ? rc : check_batches(partition, produce, now, error);
 }
 
 static struct weir_append append_of(const struct weir_produce_request *produce,
@@ -195,12 +200,13 @@ static void take_result(const struct weir_partition *partition,
 
 /* One that has been checked. WEIR_END: a new segment comes first. */
 static int append(struct weir_partition *partition, struct weir_produce_request *produce,
-                  struct weir_wall now, int64_t batches, bool leaves_roll)
+                  struct weir_wall now, bool leaves_roll)
 {
     struct weir_append append = append_of(produce, now);
     struct weir_append_result result;
     append.leaves_roll = leaves_roll;
-    int rc = weir_partition_append(partition, &append, batches, &result, &produce->request.error);
+    int rc = weir_partition_append(partition, &append, produce->batch_count, &result,
+                                   &produce->request.error);
     if (rc == 0) take_result(partition, produce, &result);
     return rc;
 }
@@ -229,11 +235,10 @@ static void answer(struct weir_partition *partition, struct weir_produce_request
 static void append_and_answer(struct weir_partition *partition,
                               struct weir_produce_request *produce)
 {
-    int64_t batches = 0;
     struct weir_wall now = weir_wall_now(partition->shard->env);
     bool leaves_roll = take_turn(partition);
-    int rc = check(partition, produce, now, &batches);
-    if (rc == 0) rc = append(partition, produce, now, batches, leaves_roll);
+    int rc = check(partition, produce, now);
+    if (rc == 0) rc = append(partition, produce, now, leaves_roll);
     if (rc == WEIR_END) {
         struct weir_request *request = &produce->request;
         weir_partition_roll_before(partition, &request, 1);
@@ -248,7 +253,6 @@ static void append_and_answer(struct weir_partition *partition,
 /* What has been gathered and is sound. */
 struct gathered {
     struct weir_produce_request *requests[WEIR_APPEND_ALL_MAX];
-    int64_t batches[WEIR_APPEND_ALL_MAX];
     size_t count;
 };
 
@@ -268,7 +272,7 @@ static int append_all(struct weir_partition *partition, const struct gathered *g
     if (rc < 0) return rc;
     for (size_t i = 0; i < count; i++) {
         struct weir_produce_request *produce = gathered->requests[i];
-        count_in(partition, bytes_of(produce).size, gathered->batches[i], results[i].stored_bytes);
+        count_in(partition, bytes_of(produce).size, produce->batch_count, results[i].stored_bytes);
     }
     weir_partition_refresh(partition);
     weir_partition_flush_if_dirty(partition);
@@ -285,7 +289,7 @@ static void append_singly(struct weir_partition *partition, const struct gathere
     struct weir_request *left[WEIR_APPEND_ALL_MAX];
     for (size_t i = 0; i < gathered->count; i++) {
         struct weir_produce_request *produce = gathered->requests[i];
-        int rc = append(partition, produce, now, gathered->batches[i], leaves_roll);
+        int rc = append(partition, produce, now, leaves_roll);
         leaves_roll = weir_partition_may_roll(partition);
         if (rc == WEIR_END) {
             for (size_t at = i; at < gathered->count; at++)
@@ -312,7 +316,7 @@ static void append_gathered(struct weir_partition *partition)
     partition->append_gathered = NULL;
     while (produce != NULL) {
         struct weir_produce_request *next = produce->next;
-        int rc = check(partition, produce, now, &gathered.batches[gathered.count]);
+        int rc = check(partition, produce, now);
         if (rc < 0) {
             answer(partition, produce, rc);
         } else {
@@ -383,6 +387,7 @@ void weir_partition_write(struct weir_partition *partition, struct weir_produce_
     produce->request.partition = partition->number;
     produce->request.stage = produce_stage;
     produce->request.may_gather = false;
+    produce->batch_count = 0;
     weir_partition_enter(partition->shard, &produce->request);
 }
 
@@ -406,6 +411,7 @@ static void refuse_internal(struct weir_partition *partition, struct weir_reques
 void weir_engine_produce(struct weir_engine *engine, struct weir_produce_request *request)
 {
     struct weir_topic_partition to = request->to;
+    request->batch_count = 0;
     if (may_write(request)) {
         weir_request_set_out(engine, &request->request);
         request->request.may_gather =

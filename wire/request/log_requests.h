@@ -53,7 +53,8 @@ struct weir_produce_request {
     int64_t log_start_offset;
     bool is_duplicate;
     bool keys_required; /* the topic is compacted: what an invalid record may have been one for */
-    size_t plain_size_max;             /* what its records were unfolded to at most */
+    size_t plain_size_max; /* what its records were unfolded to at most */
+    int64_t batch_count;   /* of which all were found sound by these two; 0: not looked at yet */
     struct weir_produce_request *next; /* of whoever answers, while it waits for the flush */
 };
 

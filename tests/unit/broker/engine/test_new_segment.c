@@ -158,6 +158,43 @@ START_TEST(many_wait_for_it)
 }
 END_TEST
 
+/* What waits for it was found sound before, and is not looked at again: a byte that changes meanwhile is not noticed. */
+START_TEST(what_waits_for_it_is_checked_once)
+{
+    struct engine engine;
+    struct weir_produce_request produce;
+    begin(&engine, _i == 0 ? "group" : "os");
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 1);
+    send(&engine, &produce, "c", WEIR_ACKS_ALL);
+    while (!is_working(&engine))
+        ck_assert(weir_sim_step(engine.sim));
+    ck_assert_int_eq(produce.batch_count, 1);
+    produce.batches->data[produce.batches->size - 1] ^= 1;
+    finish(&engine, &produce, 2);
+    end(&engine);
+}
+END_TEST
+
+/* Of a topic that has been made a compacted one meanwhile it is asked whether there are keys. */
+START_TEST(what_waits_for_it_is_checked_by_the_settings_there_are)
+{
+    struct engine engine;
+    struct weir_produce_request produce;
+    begin(&engine, "group");
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "a", WEIR_ACKS_ALL), 0);
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 0, "b", WEIR_ACKS_ALL), 1);
+    send(&engine, &produce, "c", WEIR_ACKS_ALL);
+    while (!is_working(&engine))
+        ck_assert(weir_sim_step(engine.sim));
+    produce.batches->data[produce.batches->size - 1] ^= 1;
+    clicks(&engine)->config.cleanup_compact = true;
+    ck_assert_int_eq(weir_broker_wait(engine.broker, &produce.request, NULL), WEIR_CORRUPT);
+    weir_shared_unref(produce.batches);
+    end(&engine);
+}
+END_TEST
+
 /* While a sync is on its way the segment grows beyond its size, and the next one follows the sync by itself. */
 START_TEST(a_flush_holds_it_back)
 {
@@ -296,6 +333,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_worker_begins_it, 0, 2);
     tcase_add_test(tests, a_worker_begins_it_for_a_marker);
     tcase_add_test(tests, many_wait_for_it);
+    tcase_add_loop_test(tests, what_waits_for_it_is_checked_once, 0, 2);
+    tcase_add_test(tests, what_waits_for_it_is_checked_by_the_settings_there_are);
     tcase_add_test(tests, a_flush_holds_it_back);
     tcase_add_test(tests, a_full_disk_keeps_it_from_beginning);
     tcase_add_loop_test(tests, a_sync_that_fails_beside_it_is_not_missed, 0, SEEDS * OPERATIONS);
