@@ -2,7 +2,7 @@
 """Runs the clients of other people against `weir server`, those that Debian does not carry, too, and writes the
 table of docs/compatibility.md: client, version, feature, how it went, and at which commit.
 
-usage: compatibility.py --weir PROGRAM --build DIR [--rows FILE --write FILE] [--commit NAME] [--broker ADDRESS]
+usage: compatibility.py --weir PROGRAM --crash DIR --build DIR [--rows FILE --write FILE] [--commit NAME] [--broker ADDRESS]
                         [--only TEXT] [NAME ...]
 NAME: debian, java, java-2.8, go, js, kafka-python-tests, python. --broker: a broker that is there already, for the rows of
 groups and transactions alone; nothing is written then.
@@ -43,6 +43,7 @@ WORDS = {
     NEXT_STATIC: ["--protocol", "consumer", "--assignor", "range", "--static"],
 }
 TRANSACTIONS = "transactions: commit, abort, read-process-write, fencing"
+CHAIN = "reads what a job that is killed 20 times commits"
 
 
 class NotInstalled(Exception):
@@ -84,6 +85,11 @@ def transaction_row(client, version, driver, more=(), feature=TRANSACTIONS):
                [PYTHON, f"{HERE}/transactions/scenario.py", "--broker", "{broker}", *more, "--", *driver])
 
 
+def chain_row(client, version, more=()):
+    return Row(client, version, CHAIN, [PYTHON, f"{os.path.dirname(HERE)}/crash/chain.py", "--weir", "{weir}", "--job",
+                                        "{crash}/chain_job", "--judge", "{crash}/chain_judge", *more])
+
+
 def text_of(path, pattern):
     with open(f"{HERE}/{path}", encoding="utf-8") as file:
         return re.search(pattern, file.read()).group(1)
@@ -108,6 +114,7 @@ def debian(build):
                     [PYTHON, f"{members}/confluent.py"], [EAGER, COOPERATIVE, STATIC]),
         transaction_row(f"confluent-kafka (librdkafka {rdkafka})", version("python3-confluent-kafka"),
                         [PYTHON, f"{HERE}/transactions/members/confluent.py"]),
+        chain_row(f"kcat (librdkafka {rdkafka})", version("kcat")),
     ]
 
 
@@ -124,7 +131,7 @@ def java(build):
     version = text_of("java/pom.xml", r"<kafka.version>(.*)</kafka.version>")
     libs = java_libs(build, "java", "pom.xml")
     call(["javac", "-d", libs, "-cp", f"{libs}/*", f"{HERE}/java/Clients.java", f"{HERE}/java/Member.java",
-          f"{HERE}/java/Transactor.java", f"{HERE}/java/Streamer.java"])
+          f"{HERE}/java/Transactor.java", f"{HERE}/java/Streamer.java", f"{HERE}/java/Committed.java"])
     run = ["java", "-cp", f"{libs}:{libs}/*"]
     return [
         Row("Java", version, "write, read, administer", [*run, "Clients", "{broker}"]),
@@ -139,6 +146,7 @@ def java(build):
             [PYTHON, f"{HERE}/transactions/hanging.py", "--weir", "{weir}", "--jars", libs]),
         Row("Kafka Streams", version, "transactions: a count and a join, exactly_once_v2, killed four times",
             [PYTHON, f"{HERE}/streams/scenario.py", "--broker", "{broker}", "--jars", libs]),
+        chain_row("Java", version, ["--jars", libs]),
         Row("kafka-dump-log", version, "our segments", [f"{HERE}/dump_log.sh", libs, "{data}"]),
     ]
 
@@ -360,7 +368,7 @@ def run_rows(name, rows, options, results):
                     os.mkdir(f"{work}/{number}")
                     server = start_server(options, f"{work}/{number}", name)
                 run_row(row, {"broker": options.broker or server.broker, "weir": options.weir,
-                              "data": server and server.data})
+                              "crash": options.crash, "data": server and server.data})
                 ended = server.process.poll() if server else None
                 if ended is not None:
                     row.outcome = f"failed: the server has ended with {ended}"
@@ -398,6 +406,7 @@ def run_stack(name, options, results):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1])
     parser.add_argument("--weir", default="")
+    parser.add_argument("--crash", default="", help="the folder of the programs of tests/crash")
     parser.add_argument("--build", required=True)
     parser.add_argument("--rows")
     parser.add_argument("--write")
