@@ -81,6 +81,8 @@ static struct weir_suppress_config config_of(const struct weir_table *table,
         .records_max = options->records_max,
         .bytes_max = options->bytes_max,
         .stops_when_full = is_final || options->full == WEIR_SUPPRESS_FULL_STOP,
+        .comes_by_flush =
+            !table->is_suppressed && table->builder->stores[table->store]->spec.is_cached,
     };
     if (is_final) config.delay_ms = table->window.gap_ms + table->window.grace_ms;
     return config;

@@ -102,6 +102,8 @@ struct weir_suppress_config {
     int64_t records_max; /* 0: no bound */
     int64_t bytes_max;
     bool stops_when_full; /* else the first rows go on early */
+    bool
+        comes_by_flush; /* the table's store is cached: with caches on its rows come before a commit */
 };
 extern const struct weir_operator_ops weir_suppress_ops;
 

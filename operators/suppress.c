@@ -232,13 +232,20 @@ static void note_span(struct suppress_state *state, const void *key)
     if (span_ms > state->span_max_ms) state->span_max_ms = span_ms;
 }
 
+/* Not to be told by a row: one of a timer has no offset either. */
+static bool comes_by_flush(const struct weir_node *node)
+{
+    const struct weir_suppress_config *config = node->plan->config;
+    return config->comes_by_flush && weir_node_caches(node);
+}
+
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_suppress_config *config = node->plan->config;
     struct suppress_state *state = node->state;
     struct weir_rows rows;
     int rc = 0;
-    const bool is_of_flush = batch->offsets == NULL;
+    const bool is_of_flush = comes_by_flush(node);
     weir_rows_init(&rows, weir_node_arena(node), false, true);
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         const uint32_t row = weir_batch_row(batch, i);
@@ -323,11 +330,11 @@ static void close_buffer(struct weir_node *node)
     state->is_open = false;
 }
 
-/* Rows that are due may go, though none has come. What a cache above holds of them comes with the flush, and they with
- * it. */
+/* Rows that are due may go, though none has come. What a cache above holds of them comes with the flush,
+ * and they with it. */
 static int time_advanced(struct weir_node *node)
 {
-    return weir_node_caches(node) ? 0 : flush(node);
+    return comes_by_flush(node) ? 0 : flush(node);
 }
 
 /* Its order is by the ends of windows, which began up to a span before. */

@@ -398,8 +398,8 @@ int stand_feed_selected(struct stand *stand, const struct row *rows, size_t coun
         .value_bytes = slices[1],
         .timestamps = timestamps,
         .headers = row_headers,
-        .offsets = offsets,
-        .source = &source,
+        .offsets = stand->feeds_no_origin ? NULL : offsets,
+        .source = stand->feeds_no_origin ? NULL : &source,
     };
     int rc = stand->plan.ops->process(&stand->node, &batch);
     weir_arena_reset(&stand->arena);

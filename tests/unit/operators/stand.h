@@ -50,7 +50,8 @@ struct stand {
     int64_t stream_time_ms;
     int64_t wall_ms;
     int64_t emit_interval_ms;
-    size_t header_count; /* of the first row of each batch that is fed */
+    size_t header_count;  /* of the first row of each batch that is fed */
+    bool feeds_no_origin; /* as a timer's rows and those of a flush: they come of no record */
     enum stand_output output;
     char text[STAND_TEXT_SIZE]; /* what came out */
     char sent[STAND_TEXT_SIZE]; /* what a sink sent */

@@ -200,6 +200,38 @@ START_TEST(buffer_values_are_read_back)
 }
 END_TEST
 
+/* What a timer makes has no offset, as what a cache forwards at its flush; but nothing comes behind it. */
+START_TEST(rows_of_a_timer_move_time_at_once)
+{
+    struct stand stand;
+    const struct weir_suppress_config config = {.delay_ms = 10};
+    set_up(&stand, &config);
+    stand.feeds_no_origin = true;
+    ck_ok(stand_feed(&stand, ROWS({"a", "1", 0}, {"b", "1", 10})), NULL);
+    stand_expect(&stand, "a=1@0");
+    stand.caches = true; /* though the table above has none */
+    ck_ok(stand_feed(&stand, ROWS({"c", "1", 20})), NULL);
+    stand_expect(&stand, "b=1@10");
+    stand_close(&stand);
+}
+END_TEST
+
+/* Of a cached table they are in no order: all of them come first. */
+START_TEST(rows_of_a_flush_wait_for_its_end)
+{
+    struct stand stand;
+    const struct weir_suppress_config config = {.delay_ms = 10, .comes_by_flush = true};
+    set_up(&stand, &config);
+    stand.feeds_no_origin = true;
+    stand.caches = true;
+    ck_ok(stand_feed(&stand, ROWS({"b", "1", 10}, {"a", "1", 0}, {"c", "1", 15})), NULL);
+    stand_expect(&stand, "");
+    ck_ok(stand_flush(&stand), NULL);
+    stand_expect(&stand, "a=1@0");
+    stand_close(&stand);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("suppress");
@@ -214,6 +246,8 @@ static void add(Suite *suite)
     tcase_add_test(tests, null_keys_are_dropped);
     tcase_add_test(tests, times_at_the_end_do_not_wrap);
     tcase_add_test(tests, buffer_values_are_read_back);
+    tcase_add_test(tests, rows_of_a_timer_move_time_at_once);
+    tcase_add_test(tests, rows_of_a_flush_wait_for_its_end);
     suite_add_tcase(suite, tests);
 }
 
