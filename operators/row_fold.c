@@ -209,6 +209,7 @@ static int merge_aggregates(struct weir_row_fold *fold, const struct weir_batch 
         const void *other;
         rc = read_old(fold, olds[i], &other);
         if (rc >= 0) rc = config->merge(&node->call, batch->keys[row], other, aggregate);
+        /* Kafka Streams hands null on to what is called next, and no initializer is asked: zeros are that here. */
         if (rc == WEIR_DELETE) memset(aggregate, 0, config->value_serde->object_size);
     }
     if (rc >= 0) {

@@ -110,7 +110,8 @@ typedef int (*weir_initialize_fn)(struct weir_call *call, void *aggregate);
 /** Change the aggregate in place; return WEIR_DELETE to remove the key from the table. */
 typedef int (*weir_aggregate_fn)(struct weir_call *call, const void *key, const void *value,
                                  void *aggregate);
-/** Take `other` into the aggregate, in place; return WEIR_DELETE to leave it zeroed. */
+/** Take `other` into the aggregate, in place; return WEIR_DELETE to have none: who is called next, to merge or to
+ * aggregate, is given a zeroed one, without the initializer. It is removed if the aggregator then returns WEIR_DELETE. */
 typedef int (*weir_merge_fn)(struct weir_call *call, const void *key, const void *other,
                              void *aggregate);
 typedef int (*weir_reduce_fn)(struct weir_call *call, const void *aggregate, const void *value,

@@ -24,6 +24,7 @@ static int merge(struct weir_call *call, const void *key, const void *other, voi
     struct weir_slice *text = aggregate;
     (void)key;
     const struct weir_slice *added = other;
+    if (weir_slice_equal(*added, weir_text("end"))) return WEIR_DELETE;
     *text = *weir_call_printf(call, "%.*s(%.*s)", (int)text->size, (const char *)text->data,
                               (int)added->size, (const char *)added->data);
     return 0;
@@ -138,6 +139,37 @@ START_TEST(counts_and_reduced_values_merge)
     ck_ok(stand_feed(&stand, ROWS({"a", "x", 10}, {"a", "y", 20}, {"a", "z", 15})), NULL);
     stand_expect(&stand, "[a 10..10]=x@10 [a 20..20]=y@20 [a 10..10]=-@10 [a 20..20]=-@20 "
                          "[a 10..20]=x+y+z@20");
+    stand_close(&stand);
+}
+END_TEST
+
+static int begin(struct weir_call *call, void *aggregate)
+{
+    (void)call;
+    *(struct weir_slice *)aggregate = weir_text("<");
+    return 0;
+}
+
+/* What was merged by then is gone: the aggregator is given zeros, where Kafka Streams has null, and no initializer
+ * is asked (03 `merger-null-1`). If it deletes too, nothing is left of the session. */
+START_TEST(merger_that_deletes_leaves_nothing)
+{
+    struct stand stand;
+    struct weir_aggregate_config config = fold_config;
+    set_up(&stand, &config);
+    stand_open(&stand, 1);
+    ck_ok(stand_feed(&stand, ROWS({"a", "end", 10})), NULL);
+    config.initialize = begin;
+    ck_ok(stand_feed(&stand, ROWS({"a", "x", 20})), NULL);
+    stand_expect(&stand, "[a 10..10]=end@10 | [a 20..20]=<x@20");
+    ck_ok(stand_feed(&stand, ROWS({"a", "y", 15})), NULL);
+    stand_expect(&stand, "[a 10..10]=-@10 [a 20..20]=-@20 [a 10..20]=(<x)y@20");
+    config.initialize = NULL;
+    ck_ok(stand_feed(&stand, ROWS({"b", "end", 20})), NULL);
+    config.initialize = begin;
+    ck_ok(stand_feed(&stand, ROWS({"b", "y", 21}, {"b", "end", 30}, {"b", "gone", 25})), NULL);
+    stand_expect(&stand, "[b 20..20]=end@20 | [b 20..20]=-@20 [b 20..21]=y@21 [b 30..30]=<end@30 "
+                         "[b 20..21]=-@21 [b 30..30]=-@30 [b 20..30]=-@30");
     stand_close(&stand);
 }
 END_TEST
@@ -314,6 +346,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, record_joins_the_sessions_around_it);
     tcase_add_test(tests, session_of_one_time_changes_in_place);
     tcase_add_test(tests, counts_and_reduced_values_merge);
+    tcase_add_test(tests, merger_that_deletes_leaves_nothing);
     tcase_add_test(tests, record_is_late_when_its_session_would_be);
     tcase_add_test(tests, null_keys_are_dropped);
     tcase_add_test(tests, failed_record_leaves_sessions_alone);
