@@ -8,10 +8,32 @@
 
 enum { SLOTS_MIN = 64, ROWS_MIN = 2, SWEEP_MIN = 1024 };
 
-void weir_live_rows_init(struct weir_live_rows *live, struct weir_budget *budget)
+void weir_live_rows_init(struct weir_live_rows *live, struct weir_budget *budget, size_t bytes_max)
 {
     *live = (struct weir_live_rows){.sweep_at = SWEEP_MIN};
-    weir_slabs_init(&live->slabs, budget);
+    weir_budget_init(&live->budget, "live windows", budget->heap, budget,
+                     bytes_max > 0 ? bytes_max : WEIR_LIVE_ROWS_BYTES_MAX);
+    weir_slabs_init(&live->slabs, &live->budget);
+}
+
+/* Why `size` bytes were not there. A slab is the least that is asked for. */
+static int no_memory(const struct weir_live_rows *live, size_t size)
+{
+    const size_t wanted = size > WEIR_SLAB_SIZE ? size : WEIR_SLAB_SIZE;
+    const bool is_full = live->budget.used + wanted > live->budget.limit;
+    return is_full ? WEIR_LIMIT : WEIR_NO_MEMORY;
+}
+
+int weir_live_rows_failed(const struct weir_live_rows *live, const struct weir_node *node, int rc,
+                          struct weir_error *error)
+{
+    if (rc != WEIR_LIMIT) return rc;
+    return weir_error_set(
+        error, WEIR_LIMIT,
+        "%s: where the windows of %zu keys lie that are not over takes %zu bytes of "
+        "memory, and a task has %zu for it: have more partitions, or less grace and "
+        "retention",
+        node->plan->name, live->key_count, (size_t)live->budget.used, live->budget.limit);
 }
 
 static size_t rows_size(uint32_t capacity)
@@ -21,7 +43,9 @@ static size_t rows_size(uint32_t capacity)
 
 static void free_key(struct weir_live_rows *live, struct weir_live_key *key)
 {
-    weir_slabs_free(&live->slabs, key->rows, rows_size(key->capacity), 0);
+    if (key->rows != NULL) {
+        weir_slabs_free(&live->slabs, key->rows - key->first, rows_size(key->capacity), 0);
+    }
     weir_slabs_free(&live->slabs, key, sizeof *key + key->key_size, 0);
 }
 
@@ -52,16 +76,35 @@ uint32_t weir_live_key_at(const struct weir_live_key *key, int64_t time_ms)
     return from;
 }
 
+/* Back to the beginning of their memory. */
+static void move_to_front(struct weir_live_key *key)
+{
+    struct weir_live_row *front = key->rows - key->first;
+    memmove(front, key->rows, rows_size(key->count));
+    key->rows = front;
+    key->first = 0;
+}
+
+/* Behind the rows there is room for `count`: rows come at the end, as a rule. What went at the front is taken
+ * again once it is as much as what is left, so that a row is moved once for each that went. */
 int weir_live_key_reserve(struct weir_live_rows *live, struct weir_live_key *key, uint32_t count)
 {
+    weir_assert(key->first + key->count <= key->capacity);
+    if (count <= key->capacity - key->first - key->count) return 0;
     const uint32_t needed = key->count + count;
-    if (needed <= key->capacity) return 0;
+    if (needed <= key->capacity && key->first >= key->count) {
+        move_to_front(key);
+        return 0;
+    }
     const uint32_t capacity = (uint32_t)weir_grown_to(key->capacity, needed, ROWS_MIN);
     struct weir_live_row *grown = weir_slabs_alloc(&live->slabs, rows_size(capacity), NULL);
-    if (grown == NULL) return WEIR_NO_MEMORY;
+    if (grown == NULL) return no_memory(live, rows_size(capacity));
     weir_copy(grown, key->rows, rows_size(key->count));
-    weir_slabs_free(&live->slabs, key->rows, rows_size(key->capacity), 0);
+    if (key->rows != NULL) {
+        weir_slabs_free(&live->slabs, key->rows - key->first, rows_size(key->capacity), 0);
+    }
     key->rows = grown;
+    key->first = 0;
     key->capacity = capacity;
     return 0;
 }
@@ -71,7 +114,7 @@ void weir_live_key_put(struct weir_live_key *key, struct weir_live_row row)
     const uint32_t at = weir_live_key_at(key, row.time_ms);
     const bool is_there = at < key->count && key->rows[at].time_ms == row.time_ms;
     if (!is_there) {
-        weir_assert(key->count < key->capacity);
+        weir_assert(key->first + key->count < key->capacity);
         memmove(key->rows + at + 1, key->rows + at, rows_size(key->count - at));
         key->count++;
     }
@@ -82,8 +125,13 @@ void weir_live_key_remove(struct weir_live_key *key, uint32_t at, uint32_t count
 {
     weir_assert(at + count <= key->count);
     if (count == 0) return;
-    memmove(key->rows + at, key->rows + at + count, rows_size(key->count - at - count));
     key->count -= count;
+    if (at == 0) {
+        key->rows += count;
+        key->first += count;
+    } else {
+        memmove(key->rows + at, key->rows + at + count, rows_size(key->count - at));
+    }
 }
 
 static void drop_expired(struct weir_live_key *key, int64_t expired_ms)
@@ -110,7 +158,7 @@ static void place(struct weir_live_key **slots, size_t mask, struct weir_live_ke
 static int rebuild(struct weir_live_rows *live, size_t slot_count, int64_t expired_ms)
 {
     struct weir_live_key **slots = weir_alloc_zero(live->slabs.budget, slot_count * sizeof(void *));
-    if (slots == NULL) return WEIR_NO_MEMORY;
+    if (slots == NULL) return no_memory(live, slot_count * sizeof(void *));
     size_t kept = 0;
     for (size_t i = 0; i < live->slot_count; i++) {
         struct weir_live_key *key = live->slots[i];
@@ -169,9 +217,11 @@ int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, uint
     weir_assert(key.size <= UINT32_MAX);
     struct weir_live_key *found = find(live, key, hash);
     if (found == NULL) {
-        if (make_room(live, expired_ms) < 0) return WEIR_NO_MEMORY;
-        found = weir_slabs_alloc(&live->slabs, sizeof *found + key.size, NULL);
-        if (found == NULL) return WEIR_NO_MEMORY;
+        const size_t size = sizeof *found + key.size;
+        int rc = make_room(live, expired_ms);
+        if (rc < 0) return rc;
+        found = weir_slabs_alloc(&live->slabs, size, NULL);
+        if (found == NULL) return no_memory(live, size);
         *found = (struct weir_live_key){.hash = hash, .key_size = (uint32_t)key.size};
         weir_copy(found->key, key.data, key.size);
         place(live->slots, live->slot_count - 1, found);
@@ -217,5 +267,5 @@ int weir_live_rows_load(struct weir_live_rows *live, struct weir_node *node, int
                                  INT64_MAX);
     if (rc == 0) rc = weir_store_visit_range(store, &range, load_row, &load, error);
     if (rc == WEIR_NO_MEMORY) (void)weir_error_set(error, rc, "no memory for the live windows");
-    return rc;
+    return weir_live_rows_failed(live, node, rc, error);
 }

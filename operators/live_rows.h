@@ -15,7 +15,12 @@
  * It has the times alone, values are the store's. It is made of the store when the node is opened and
  * follows each change, so it always has all rows that are not over: about 100 bytes and the key for each
  * key that has one. What is over goes when its key is met, and by a sweep when the keys have doubled.
+ *
+ * Its memory has a budget of its own, WEIR_LIVE_ROWS_BYTES_MAX in each task: it cannot be evicted from, for a
+ * window that is not found would be begun a second time. A job whose keys need more stops (WEIR_LIMIT).
  */
+enum { WEIR_LIVE_ROWS_BYTES_MAX = 1 << 30 };
+
 struct weir_live_row {
     int64_t time_ms;  /* the one that decides: a session's end, a sliding window's start */
     int64_t other_ms; /* a session's start; the largest timestamp in a sliding window */
@@ -24,13 +29,16 @@ struct weir_live_row {
 struct weir_live_key {
     uint64_t hash;
     struct weir_live_row *rows; /* in order of time_ms, each once */
+    uint32_t
+        first; /* places before `rows` in its memory: of rows that went, at no cost, at the front */
     uint32_t count;
-    uint32_t capacity;
+    uint32_t capacity; /* of all of the memory */
     uint32_t key_size;
     uint8_t key[];
 };
 
 struct weir_live_rows {
+    struct weir_budget budget;
     struct weir_slabs slabs;
     struct weir_live_key **slots; /* open addressing; NULL: free */
     size_t slot_count;            /* a power of two */
@@ -38,16 +46,20 @@ struct weir_live_rows {
     size_t sweep_at; /* keys */
 };
 
-void weir_live_rows_init(struct weir_live_rows *live, struct weir_budget *budget);
+/** In a budget within `budget`, of `bytes_max` bytes; 0: WEIR_LIVE_ROWS_BYTES_MAX. */
+void weir_live_rows_init(struct weir_live_rows *live, struct weir_budget *budget, size_t bytes_max);
 /** Frees; zeroed is fine. */
 void weir_live_rows_close(struct weir_live_rows *live);
 
-/** The rows of a key, of that hash, without those at or before `expired_ms`; made if there are none. The pointer is good
- * until the next call of this. WEIR_NO_MEMORY. */
+/** What a call below returned that is negative: the same, with a text for WEIR_LIMIT. */
+int weir_live_rows_failed(const struct weir_live_rows *live, const struct weir_node *node, int rc,
+                          struct weir_error *error);
+/** The rows of a key, of that hash, without those at or before `expired_ms`; made if there are none. The
+ * pointer is good until the next call of this. WEIR_NO_MEMORY; WEIR_LIMIT: more than its budget. */
 int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, uint64_t hash,
                         int64_t expired_ms, struct weir_live_key **key_out);
-/** Have the memory that a find of `key` will want come to the cache meanwhile: where the key is noted, and, once that
- * is there (a few rows later), what is noted of it. Per record, so inline. */
+/** Have the memory that a find of `key` will want come to the cache meanwhile: where the key is noted, and,
+ * once that is there (a few rows later), what is noted of it. Per record, so inline. */
 static inline void weir_live_rows_prefetch_slot(const struct weir_live_rows *live, uint64_t hash)
 {
     if (live->slot_count > 0) {
@@ -61,7 +73,7 @@ static inline void weir_live_rows_prefetch_key(const struct weir_live_rows *live
     if (key != NULL) __builtin_prefetch(key);
 }
 uint64_t weir_live_rows_hash(const struct weir_live_rows *live, struct weir_slice key);
-/** Room for `count` rows more, so that the next puts cannot fail. WEIR_NO_MEMORY. */
+/** Room for `count` rows more, so that the next puts cannot fail. WEIR_NO_MEMORY, WEIR_LIMIT. */
 int weir_live_key_reserve(struct weir_live_rows *live, struct weir_live_key *key, uint32_t count);
 /** The first row at or after `time_ms`; `count` where there is none. */
 uint32_t weir_live_key_at(const struct weir_live_key *key, int64_t time_ms);

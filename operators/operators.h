@@ -85,7 +85,8 @@ struct weir_aggregate_config {
     int64_t session_gap_ms;    /* sessions: no window size */
     int64_t grace_ms;
     bool emits_on_close;
-    int64_t retention_ms; /* sessions, sliding: how far back rows are found */
+    int64_t retention_ms;  /* sessions, sliding: how far back rows are found */
+    size_t live_bytes_max; /* of where they are found (live_rows.h); 0: its default */
 };
 extern const struct weir_operator_ops weir_aggregate_ops;
 /** The same where a row is in several windows, or closes some that emit then. */

@@ -167,7 +167,7 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     weir_node_observe(node, timestamp_ms);
     int rc = weir_live_rows_find(&state->live, record_key, hash, expired_ms, &key);
     if (rc == 0) rc = weir_live_key_reserve(&state->live, key, 1);
-    if (rc < 0) return rc;
+    if (rc < 0) return weir_live_rows_failed(&state->live, node, rc, node->call.error);
     find_merge(config, key, timestamp_ms, &merge);
     if (merge.end_ms < weir_saturating_sub(weir_saturating_sub(node->observed_ms, config->grace_ms),
                                            config->session_gap_ms)) {
@@ -186,7 +186,8 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     return apply(fold, batch, row, &merge, updates);
 }
 
-/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has moved the time. */
+/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has moved the
+ * time. */
 static int emit_closed(struct weir_node *node, const struct weir_batch *batch, uint32_t row)
 {
     const struct weir_aggregate_config *config = node->plan->config;
@@ -281,7 +282,7 @@ static int open_sessions(struct weir_node *node, struct weir_error *error)
 {
     const struct weir_aggregate_config *config = node->plan->config;
     struct session_state *state = node->state;
-    weir_live_rows_init(&state->live, weir_node_budget(node));
+    weir_live_rows_init(&state->live, weir_node_budget(node), config->live_bytes_max);
     advance_store(node);
     return weir_live_rows_load(&state->live, node,
                                weir_saturating_sub(node->observed_ms, config->retention_ms),

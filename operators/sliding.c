@@ -331,8 +331,8 @@ static int do_step(struct work *work, const struct step *step, const struct foun
     return weir_store_set(node->stores[0], entry, work->fold.bytes, timestamp_ms, node->call.error);
 }
 
-/* The last start that was put, as the store counts time. It is at most one behind the observed time, but where
- * writers hold that back: then the store waits for them as well. */
+/* The last start that was put, as the store counts time. It is at most one behind the observed time, but
+ * where writers hold that back: then the store waits for them as well. */
 static int64_t store_time(const struct weir_node *node)
 {
     const struct sliding_state *state = node->state;
@@ -365,7 +365,7 @@ static int process_row(struct work *work)
     if (rc == 0) rc = make_plan(node, work->key, timestamp_ms, &plan);
     if (rc == 0) rc = weir_live_key_reserve(&state->live, work->key, (uint32_t)plan.count);
     if (rc == 0) rc = find(node, record_key, &plan, &found);
-    if (rc < 0) return rc;
+    if (rc < 0) return weir_live_rows_failed(&state->live, node, rc, node->call.error);
     weir_node_call_row(node, work->batch, work->row);
     for (size_t i = 0; i < plan.count && rc == 0; i++) {
         rc = do_step(work, &plan.steps[i], &found, i);
@@ -373,7 +373,8 @@ static int process_row(struct work *work)
     return rc < 0 ? rc : 0;
 }
 
-/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has moved the time. */
+/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has moved the
+ * time. */
 static int emit_closed(struct weir_node *node, const struct weir_batch *batch, uint32_t row)
 {
     const struct weir_aggregate_config *config = node->plan->config;
@@ -478,7 +479,7 @@ static int open_windows(struct weir_node *node, struct weir_error *error)
     const int64_t expired_ms = weir_saturating_sub(
         weir_saturating_sub(node->observed_ms, config->window_size_ms), config->retention_ms);
     *state = (struct sliding_state){.store_ms = -1};
-    weir_live_rows_init(&state->live, weir_node_budget(node));
+    weir_live_rows_init(&state->live, weir_node_budget(node), config->live_bytes_max);
     int rc = weir_live_rows_load(&state->live, node, expired_ms, live_row, error);
     if (rc < 0) return rc;
     find_store_time(state);
