@@ -26,7 +26,7 @@
 #include "operators/row_fold.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
-#include "operators/window_close.h"
+#include "operators/time_windows.h"
 #include "runtime/state/key_schema.h"
 
 /* ---- which rows take part, and in which windows ---------------------------------------------- */
@@ -44,13 +44,6 @@ struct changes {
 static bool is_windowed(const struct weir_aggregate_config *config)
 {
     return config->window_size_ms > 0;
-}
-
-/* How many windows a row is in, at most. */
-static size_t windows_per_row(const struct weir_aggregate_config *config)
-{
-    if (!is_windowed(config) || config->window_advance_ms == 0) return 1;
-    return (size_t)((config->window_size_ms - 1) / config->window_advance_ms) + 1;
 }
 
 static int init_changes(struct weir_node *node, struct changes *changes, size_t capacity)
@@ -71,13 +64,6 @@ static int64_t tumbling_start(int64_t timestamp_ms, int64_t size_ms, int64_t las
     weir_assert_slow(timestamp_ms >= 0 && size_ms > 0);
     bool is_same = timestamp_ms >= last_ms && timestamp_ms - last_ms < size_ms;
     return is_same ? last_ms : timestamp_ms - timestamp_ms % size_ms;
-}
-
-/* The first window that a row is in. */
-static int64_t first_start(const struct weir_aggregate_config *config, int64_t timestamp_ms)
-{
-    const int64_t beyond_ms = timestamp_ms - (config->window_size_ms - config->window_advance_ms);
-    return beyond_ms <= 0 ? 0 : beyond_ms - beyond_ms % config->window_advance_ms;
 }
 
 static int64_t close_time(struct weir_node *node, int64_t timestamp_ms)
@@ -115,7 +101,7 @@ static size_t select_hopping(struct weir_node *node, int64_t timestamp_ms, uint3
 {
     const struct weir_aggregate_config *config = node->plan->config;
     const int64_t close_ms = close_time(node, timestamp_ms);
-    int64_t start = first_start(config, timestamp_ms);
+    int64_t start = weir_first_window_start(config, timestamp_ms);
     size_t late = 0;
     bool is_last = false;
     while (!is_last && start <= timestamp_ms) {
@@ -136,7 +122,7 @@ static size_t select_hopping(struct weir_node *node, int64_t timestamp_ms, uint3
 static void select_windows(struct weir_node *node, const struct weir_batch *batch, size_t *at,
                            size_t capacity, struct changes *changes)
 {
-    const size_t per_row = windows_per_row(node->plan->config);
+    const size_t per_row = weir_windows_per_row(node->plan->config);
     size_t late = 0;
     changes->count = 0;
     for (; *at < batch->count && changes->count + per_row <= capacity; (*at)++) {
@@ -291,7 +277,7 @@ static int process_changes(struct weir_node *node, const struct weir_batch *batc
 static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_aggregate_config *config = node->plan->config;
-    const size_t per_row = windows_per_row(config);
+    const size_t per_row = weir_windows_per_row(config);
     size_t capacity = batch->count;
     if (per_row >= CHANGES_MAX) {
         capacity = per_row;
@@ -315,53 +301,19 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
 
 /* ---- windows that emit when they close ------------------------------------------------------- */
 
-/* W4: those that end at or before the close time and have not been emitted. Starts lie at the multiples of
- * the advance: where none does there is nothing to look for. */
-static bool find_closed(const struct weir_node *node, struct weir_closed_range *range)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    const int64_t advance_ms =
-        config->window_advance_ms > 0 ? config->window_advance_ms : config->window_size_ms;
-    range->close_ms = node->observed_ms - config->grace_ms;
-    range->to_ms = range->close_ms - config->window_size_ms;
-    range->from_ms = node->emitted_ms < config->window_size_ms
-                         ? 0
-                         : node->emitted_ms - config->window_size_ms + 1;
-    return range->to_ms >= range->from_ms &&
-           range->to_ms / advance_ms * advance_ms >= range->from_ms;
-}
-
-/* A store of windows goes by the start of the newest one, as in Kafka Streams: several inputs of a cogroup
- * share it, and what is open for one of them has to be there though another one is further on. And what has
- * not been emitted does not expire, however far time jumps. */
-static void advance_store(struct weir_node *node)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    const int64_t advance_ms =
-        config->window_advance_ms > 0 ? config->window_advance_ms : config->window_size_ms;
-    if (node->observed_ms < 0) return;
-    int64_t time_ms = node->observed_ms - node->observed_ms % advance_ms;
-    if (config->emits_on_close) {
-        const int64_t next_ms =
-            node->emitted_ms < 0 ? 0 : node->emitted_ms - config->window_size_ms + 1;
-        const int64_t held_ms = next_ms + (config->retention_ms - 1);
-        if (held_ms < time_ms) time_ms = held_ms;
-    }
-    weir_store_advance(node->stores[0], time_ms);
-}
-
 /* `batch` NULL: no row has moved the time. */
 static int emit_closed(struct weir_node *node, const struct weir_batch *batch, uint32_t row)
 {
     struct weir_closed_range range;
     weir_window_close_looked(node->state, node);
-    return find_closed(node, &range) ? weir_window_close_emit(node, &range, batch, row) : 0;
+    if (!weir_time_windows_closed(node, &range)) return 0;
+    return weir_window_close_emit(node->state, node, &range, batch, row);
 }
 
 static int process_closing(struct weir_node *node, const struct weir_batch *batch)
 {
-    const struct weir_window_close *close = node->state;
-    int rc = 0;
+    struct weir_window_close *close = node->state;
+    int rc = weir_window_close_go_on(close, node);
     for (size_t i = 0; i < batch->count && rc >= 0;) {
         const bool is_looked = weir_window_close_is_due(close, node);
         const size_t count = is_looked ? 1 : batch->count - i;
@@ -387,7 +339,7 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     if (rc < 0 || rows.count == 0) return rc;
     rc = config->emits_on_close ? process_closing(node, &rows) : process_keyed(node, &rows);
     /* Not before: the batch's first rows may still want what its last ones make expire. */
-    if (is_windowed(config)) advance_store(node);
+    if (is_windowed(config)) weir_time_windows_advance(node, INT64_MAX);
     return rc;
 }
 
@@ -395,21 +347,42 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
 static int open_windows(struct weir_node *node, struct weir_error *error)
 {
     (void)error;
-    if (is_windowed(node->plan->config)) advance_store(node);
+    if (is_windowed(node->plan->config)) weir_time_windows_advance(node, INT64_MAX);
     return 0;
 }
 
-/* Windows may close, and rows of those that are over may go, though no row has come. */
+static int open_closing(struct weir_node *node, struct weir_error *error)
+{
+    weir_window_close_open(node->state, node);
+    return open_windows(node, error);
+}
+
+static void close_closing(struct weir_node *node)
+{
+    weir_window_close_close(node->state);
+}
+
+static int flush_closing(struct weir_node *node)
+{
+    int rc = weir_window_close_finish(node->state, node);
+    return rc < 0 ? rc : weir_row_fold_flush(node);
+}
+
+/* Rows of windows that are over may go, though no row has come; and windows may close. */
 static int time_advanced(struct weir_node *node)
 {
+    if (is_windowed(node->plan->config)) weir_time_windows_advance(node, INT64_MAX);
+    return 0;
+}
+
+static int time_advanced_closing(struct weir_node *node)
+{
     const struct weir_aggregate_config *config = node->plan->config;
-    int rc = 0;
-    if (!is_windowed(config)) return 0;
-    if (config->emits_on_close && weir_window_close_is_due(node->state, node)) {
+    int rc = weir_window_close_go_on(node->state, node);
+    if (rc >= 0 && config->emits_on_close && weir_window_close_is_due(node->state, node)) {
         rc = emit_closed(node, NULL, 0);
     }
-    advance_store(node);
-    return rc;
+    return rc < 0 ? rc : time_advanced(node);
 }
 
 #define TRAITS(makes_rows_)                                                                        \
@@ -432,9 +405,10 @@ const struct weir_operator_ops weir_hopping_ops = {
     .name = "aggregate",
     .traits = TRAITS(true),
     .state_size = sizeof(struct weir_window_close),
-    .open = open_windows,
+    .open = open_closing,
     .process = process,
-    .flush = weir_row_fold_flush,
-    .time_advanced = time_advanced,
+    .flush = flush_closing,
+    .time_advanced = time_advanced_closing,
     .holds_from_ms = weir_window_close_holds_from,
+    .close = close_closing,
 };

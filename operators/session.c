@@ -153,6 +153,17 @@ static int fold_merged(struct weir_row_fold *fold, const struct weir_batch *batc
                                    node->call.error);
 }
 
+/* A session that has closed may still become part of another, when this record is in time though alone it
+ * would not be: it is given on before, as it would have been at once. */
+static int give_before(struct weir_node *node, const struct merge *merge)
+{
+    struct session_state *state = node->state;
+    struct weir_window_close *close = &state->close;
+    if (!weir_window_close_has_rest(close) || merge->count == 0) return 0;
+    if (merge->key->rows[merge->at].time_ms >= close->close_ms) return 0;
+    return weir_window_close_finish(close, node);
+}
+
 static int process_row(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
                        uint64_t hash, struct weir_rows *updates, int64_t *late)
 {
@@ -178,7 +189,8 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
         (*late)++;
         return 0;
     }
-    rc = touch(node, record_key, &merge);
+    rc = give_before(node, &merge);
+    if (rc >= 0) rc = touch(node, record_key, &merge);
     if (rc < 0) return rc;
     weir_node_call_row(node, batch, row);
     rc = fold_merged(fold, batch, row, &merge);
@@ -200,7 +212,7 @@ static int emit_closed(struct weir_node *node, const struct weir_batch *batch, u
         .close_ms = close_ms,
     };
     weir_window_close_looked(&state->close, node);
-    return weir_window_close_emit(node, &range, batch, row);
+    return weir_window_close_emit(&state->close, node, &range, batch, row);
 }
 
 /* One short of the observed time: the session that ends as far back as is not late yet is kept. What has
@@ -222,13 +234,13 @@ static void advance_store(struct weir_node *node)
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
     enum { SLOTS_AHEAD = 16, KEYS_AHEAD = 8 };
-    const struct session_state *state = node->state;
+    struct session_state *state = node->state;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
     const bool forwards = weir_row_fold_forwards(node);
     struct weir_rows updates;
     struct weir_row_fold fold;
     int64_t late = 0;
-    int rc = 0;
+    int rc = weir_window_close_go_on(&state->close, node);
     weir_rows_init(&updates, weir_node_arena(node), spec->keeps_old, true);
     weir_row_fold_init(&fold, node, forwards);
     uint64_t *hashes = weir_arena_array(weir_node_arena(node), batch->count, sizeof *hashes);
@@ -265,7 +277,9 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
 /* Sessions may close, and those that are over may go, though no row has come. */
 static int time_advanced(struct weir_node *node)
 {
-    int rc = emit_closed(node, NULL, 0);
+    struct session_state *state = node->state;
+    int rc = weir_window_close_go_on(&state->close, node);
+    if (rc >= 0) rc = emit_closed(node, NULL, 0);
     advance_store(node);
     return rc;
 }
@@ -283,6 +297,7 @@ static int open_sessions(struct weir_node *node, struct weir_error *error)
     const struct weir_aggregate_config *config = node->plan->config;
     struct session_state *state = node->state;
     weir_live_rows_init(&state->live, weir_node_budget(node), config->live_bytes_max);
+    weir_window_close_open(&state->close, node);
     advance_store(node);
     return weir_live_rows_load(&state->live, node,
                                weir_saturating_sub(node->observed_ms, config->retention_ms),
@@ -293,6 +308,14 @@ static void close_sessions(struct weir_node *node)
 {
     struct session_state *state = node->state;
     weir_live_rows_close(&state->live);
+    weir_window_close_close(&state->close);
+}
+
+static int flush(struct weir_node *node)
+{
+    struct session_state *state = node->state;
+    int rc = weir_window_close_finish(&state->close, node);
+    return rc < 0 ? rc : weir_row_fold_flush(node);
 }
 
 const struct weir_operator_ops weir_session_ops = {
@@ -309,7 +332,7 @@ const struct weir_operator_ops weir_session_ops = {
     .state_size = sizeof(struct session_state),
     .open = open_sessions,
     .process = process,
-    .flush = weir_row_fold_flush,
+    .flush = flush,
     .time_advanced = time_advanced,
     .holds_from_ms = weir_window_close_holds_from,
     .close = close_sessions,

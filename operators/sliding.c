@@ -388,7 +388,7 @@ static int emit_closed(struct weir_node *node, const struct weir_batch *batch, u
         .close_ms = close_ms,
     };
     weir_window_close_looked(&state->close, node);
-    return weir_window_close_emit(node, &range, batch, row);
+    return weir_window_close_emit(&state->close, node, &range, batch, row);
 }
 
 /* Early records and late ones do not look, as in Kafka Streams. */
@@ -423,7 +423,8 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     const bool forwards = weir_row_fold_forwards(node);
     struct weir_rows updates;
     struct work work = {.batch = batch, .updates = forwards ? &updates : NULL};
-    int rc = 0;
+    struct sliding_state *state = node->state;
+    int rc = weir_window_close_go_on(&state->close, node);
     weir_rows_init(&updates, weir_node_arena(node), spec->keeps_old, true);
     weir_row_fold_init(&work.fold, node, forwards);
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
@@ -451,7 +452,9 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
 /* Windows may close though no row has come. */
 static int time_advanced(struct weir_node *node)
 {
-    int rc = emit_closed(node, NULL, 0);
+    struct sliding_state *state = node->state;
+    int rc = weir_window_close_go_on(&state->close, node);
+    if (rc >= 0) rc = emit_closed(node, NULL, 0);
     advance_store(node);
     return rc;
 }
@@ -480,6 +483,7 @@ static int open_windows(struct weir_node *node, struct weir_error *error)
         weir_saturating_sub(node->observed_ms, config->window_size_ms), config->retention_ms);
     *state = (struct sliding_state){.store_ms = -1};
     weir_live_rows_init(&state->live, weir_node_budget(node), config->live_bytes_max);
+    weir_window_close_open(&state->close, node);
     int rc = weir_live_rows_load(&state->live, node, expired_ms, live_row, error);
     if (rc < 0) return rc;
     find_store_time(state);
@@ -491,6 +495,14 @@ static void close_windows(struct weir_node *node)
 {
     struct sliding_state *state = node->state;
     weir_live_rows_close(&state->live);
+    weir_window_close_close(&state->close);
+}
+
+static int flush(struct weir_node *node)
+{
+    struct sliding_state *state = node->state;
+    int rc = weir_window_close_finish(&state->close, node);
+    return rc < 0 ? rc : weir_row_fold_flush(node);
 }
 
 const struct weir_operator_ops weir_sliding_ops = {
@@ -507,7 +519,7 @@ const struct weir_operator_ops weir_sliding_ops = {
     .state_size = sizeof(struct sliding_state),
     .open = open_windows,
     .process = process,
-    .flush = weir_row_fold_flush,
+    .flush = flush,
     .time_advanced = time_advanced,
     .holds_from_ms = weir_window_close_holds_from,
     .close = close_windows,

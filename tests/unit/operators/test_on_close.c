@@ -1,7 +1,11 @@
 /* Windows that emit when they close, on the test stand: each once, whatever happens in between. */
 #include "tests/unit/operators/stand.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/bytes.h"
+#include "operators/window_close.h"
 
 static const struct weir_aggregate_config time_config = {
     .kind = WEIR_AGGREGATE_COUNT,
@@ -137,6 +141,121 @@ START_TEST(windows_go_on_after_a_restart)
 }
 END_TEST
 
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+enum { MANY = 2 * WEIR_WINDOW_CLOSE_ROWS + 100 };
+
+/* How many rows have come out, each once, by time and then by key. */
+struct taken {
+    size_t count;
+    size_t batch_max;
+    int64_t last_ms;
+    char last_key[16];
+    size_t headers;
+};
+
+static int take_rows(struct weir_node *child, const struct weir_batch *batch)
+{
+    struct taken *taken = child->state;
+    if (batch->count > taken->batch_max) taken->batch_max = batch->count;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct weir_windowed_key *window = batch->keys[weir_batch_row(batch, i)];
+        const struct weir_slice *key = window->key;
+        char name[16] = "";
+        memcpy(name, key->data, key->size);
+        ck_assert_int_ge(window->start_ms, taken->last_ms);
+        ck_assert(window->start_ms > taken->last_ms || strcmp(name, taken->last_key) > 0);
+        taken->last_ms = window->start_ms;
+        memcpy(taken->last_key, name, sizeof name);
+        taken->count++;
+        taken->headers += batch->headers != NULL ? batch->headers[i].count : 0;
+    }
+    return 0;
+}
+
+static const struct weir_operator_ops taker_ops = {.name = "taker", .process = take_rows};
+static const struct weir_plan_node taker_plan = {.name = "taker", .ops = &taker_ops};
+
+static void feed_many(struct stand *stand, struct taken *taken, const struct weir_operator_ops *ops,
+                      const struct weir_aggregate_config *config)
+{
+    set_up(stand, ops, config);
+    *taken = (struct taken){.last_ms = -1};
+    stand->children[0].plan = &taker_plan;
+    stand->children[0].state = taken;
+    for (int i = 0; i < MANY; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "k%06d", MANY - i);
+        ck_ok(stand_feed(stand, ROWS({name, "x", 5})), NULL);
+    }
+    ck_assert_uint_eq(taken->count, 0);
+}
+
+static void closes_in_pieces(const struct weir_operator_ops *ops,
+                             const struct weir_aggregate_config *config)
+{
+    struct stand stand;
+    struct taken taken;
+    feed_many(&stand, &taken, ops, config);
+    stand.header_count = 2;
+    ck_ok(stand_feed(&stand, ROWS({"z", "x", 30})), NULL);
+    stand.header_count = 0;
+    ck_assert_uint_eq(taken.count, WEIR_WINDOW_CLOSE_ROWS);
+    ck_assert_int_eq(stand.node.emitted_ms, -1);
+    ck_ok(stand_feed(&stand, ROWS({"z", "x", 31})), NULL);
+    ck_assert_uint_eq(taken.count, 2 * WEIR_WINDOW_CLOSE_ROWS);
+    ck_ok(stand_feed(&stand, ROWS({"late", "x", 4})), NULL); /* the others are closed, too */
+    ck_assert_int_eq(stand.dropped[WEIR_DROP_LATE], 1);
+    ck_assert_uint_eq(taken.count, MANY);
+    ck_assert_uint_eq(taken.batch_max, WEIR_WINDOW_CLOSE_ROWS);
+    ck_assert_uint_eq(taken.headers, 2 * MANY); /* of the record that closed them */
+    ck_assert_int_gt(stand.node.emitted_ms, 0);
+    stand_close(&stand);
+}
+
+START_TEST(windows_that_close_at_once_go_on_in_pieces)
+{
+    closes_in_pieces(&weir_hopping_ops, &time_config);
+    closes_in_pieces(&weir_session_ops, &session_config);
+    closes_in_pieces(&weir_sliding_ops, &sliding_config);
+}
+END_TEST
+
+/* How far it is would otherwise not be true: nothing is told twice after a restart, or left out. */
+START_TEST(commit_waits_for_no_piece)
+{
+    struct stand stand;
+    struct taken taken;
+    feed_many(&stand, &taken, &weir_hopping_ops, &time_config);
+    ck_ok(stand_feed(&stand, ROWS({"z", "x", 30})), NULL);
+    ck_ok(stand_flush(&stand), NULL);
+    ck_assert_uint_eq(taken.count, MANY);
+    ck_assert_uint_eq(taken.batch_max, WEIR_WINDOW_CLOSE_ROWS);
+    ck_assert_int_eq(stand.node.emitted_ms, 25);
+    stand_reopen(&stand);
+    ck_ok(stand_feed(&stand, ROWS({"z", "x", 31})), NULL);
+    ck_assert_uint_eq(taken.count, MANY);
+    stand_close(&stand);
+}
+END_TEST
+
+/* A record that is in time makes a session longer that has closed: that one was told of before. */
+START_TEST(session_is_told_of_before_it_grows)
+{
+    struct stand stand;
+    struct taken taken;
+    char last[16];
+    (void)snprintf(last, sizeof last, "k%06d", MANY);
+    struct weir_aggregate_config config = session_config;
+    config.retention_ms = 100; /* it is found for longer than it takes records alone */
+    feed_many(&stand, &taken, &weir_session_ops, &config);
+    ck_ok(stand_feed(&stand, ROWS({"z", "x", 19}, {last, "x", 10})), NULL);
+    ck_assert_uint_eq(taken.count, MANY);
+    ck_assert_str_eq(taken.last_key, last);
+    stand_close(&stand);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("on_close");
@@ -145,6 +264,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, inclusive_ends_close_one_later);
     tcase_add_test(tests, windows_wait_for_the_interval);
     tcase_add_test(tests, windows_go_on_after_a_restart);
+    tcase_add_test(tests, windows_that_close_at_once_go_on_in_pieces);
+    tcase_add_test(tests, commit_waits_for_no_piece);
+    tcase_add_test(tests, session_is_told_of_before_it_grows);
     suite_add_tcase(suite, tests);
 }
 
