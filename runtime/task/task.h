@@ -214,6 +214,10 @@ void weir_task_time_advance(struct weir_task *task, int64_t time_ms);
 void weir_task_time_begin_batch(struct weir_task *task, size_t row_count);
 /** So many rows have passed that notes are due without further cause. */
 bool weir_task_time_is_due(const struct weir_task *task);
+/** The record goes to a repartition topic, timed or not, and its first header has the name that is reserved there
+ * (WEIR_TIME_HEADER_KEY). Its reader takes the first of that name off: this one goes behind one of ours. */
+bool weir_task_time_is_reserved(const struct weir_task *task, size_t topic,
+                                const struct weir_record *record);
 /** The record that goes to a partition gets what has to be said there in front of its headers, in the batch's arena;
  * returns whether it did. */
 bool weir_task_time_say(struct weir_task *task, size_t topic, int32_t partition,

@@ -31,16 +31,18 @@ static int32_t partition_of(struct weir_node *node, struct weir_slice key)
     return weir_task_partition(node->task, (size_t)node->plan->topic, key);
 }
 
-/* With the record its partition may be told how far the task is. A record that has no room for that goes alone. */
+/* With the record its partition may be told how far the task is. A record that has no room for that goes alone, but
+ * for one whose own first header would be taken for it. */
 static int add_saying(struct weir_task *task, size_t topic, int32_t partition,
                       const struct weir_record *record, struct weir_error *error)
 {
     struct weir_collector *collector = task->options.collector;
     struct weir_record saying = *record;
-    if (!weir_task_time_say(task, topic, partition, &saying) ||
-        weir_collector_check(collector, topic, &saying, NULL) == WEIR_TOO_LARGE) {
-        return weir_collector_add(collector, topic, partition, record, error);
+    bool says = weir_task_time_say(task, topic, partition, &saying);
+    if (says && !weir_task_time_is_reserved(task, topic, record)) {
+        says = weir_collector_check(collector, topic, &saying, NULL) != WEIR_TOO_LARGE;
     }
+    if (!says) return weir_collector_add(collector, topic, partition, record, error);
     int rc = weir_collector_add(collector, topic, partition, &saying, error);
     if (rc >= 0) weir_task_time_said(task, topic, partition);
     return rc;
@@ -61,9 +63,10 @@ static int send_row(struct weir_node *node, const struct weir_batch *batch, uint
     }
     const size_t topic = (size_t)node->plan->topic;
     const int32_t partition = partition_of(node, record.key);
-    int rc = task->time.told != NULL ? add_saying(task, topic, partition, &record, node->call.error)
-                                     : weir_collector_add(task->options.collector, topic, partition,
-                                                          &record, node->call.error);
+    const bool says = task->time.told != NULL || weir_task_time_is_reserved(task, topic, &record);
+    int rc = says ? add_saying(task, topic, partition, &record, node->call.error)
+                  : weir_collector_add(task->options.collector, topic, partition, &record,
+                                       node->call.error);
     return rc < 0 ? weir_node_record_failed(node, batch, row, rc) : 1;
 }
 

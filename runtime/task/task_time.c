@@ -234,22 +234,26 @@ bool weir_task_time_is_due(const struct weir_task *task)
            time->rows_since_notes >= SAYINGS_PER_NOTES * time->rows_per_saying;
 }
 
+bool weir_task_time_is_reserved(const struct weir_task *task, size_t topic,
+                                const struct weir_record *record)
+{
+    return record->header_count > 0 && task->options.config->topics[topic].is_internal &&
+           weir_is_time_header(&record->headers[0]);
+}
+
 bool weir_task_time_say(struct weir_task *task, size_t topic, int32_t partition,
                         struct weir_record *record)
 {
     struct weir_task_time *time = &task->time;
-    const struct weir_told *told = time->told[topic];
-    if (told == NULL) return false;
-    bool is_told = told->versions[partition] == time->version;
-    if (record->header_count == 0) {
-        if (is_told) return false;
+    const struct weir_told *told = time->told != NULL ? time->told[topic] : NULL;
+    const bool is_told = told == NULL || told->versions[partition] == time->version;
+    if (is_told && !weir_task_time_is_reserved(task, topic, record)) return false;
+    const size_t count = record->header_count;
+    if (count == 0) {
         record->headers = &time->saying_header;
         record->header_count = 1;
         return true;
     }
-    /* A header of the user's that has the name would be taken for ours, and goes behind it. */
-    if (is_told && !weir_is_time_header(&record->headers[0])) return false;
-    const size_t count = record->header_count;
     struct weir_header *headers = weir_arena_array(task->arena, count + 1, sizeof *headers);
     if (headers == NULL) return false; /* the arena remembers */
     headers[0] = time->saying_header;
@@ -261,8 +265,9 @@ bool weir_task_time_say(struct weir_task *task, size_t topic, int32_t partition,
 
 void weir_task_time_said(struct weir_task *task, size_t topic, int32_t partition)
 {
-    struct weir_told *told = task->time.told[topic];
-    weir_assert(told != NULL && partition < told->partition_count);
+    struct weir_told *told = task->time.told != NULL ? task->time.told[topic] : NULL;
+    if (told == NULL) return; /* nobody listens there */
+    weir_assert(partition < told->partition_count);
     told->versions[partition] = task->time.version;
     told->at_end[partition] = task->time.saying.is_at_end;
 }

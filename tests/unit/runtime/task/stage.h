@@ -94,6 +94,9 @@ void stage_topic(struct stage *stage, const char *name, int32_t partitions);
 /** Acknowledged on return. */
 void stage_produce(struct stage *stage, const char *topic, int32_t partition, const char *key,
                    const char *value, int64_t timestamp_ms);
+/** The same, whatever is in it. */
+void stage_produce_record(struct stage *stage, const char *topic, int32_t partition,
+                          const struct weir_record *record);
 /** As weir_streams_start; on a simulated node, with its stores on the node's disk. */
 struct weir_streams *stage_try_start(struct stage *stage, const struct weir_topology *topology,
                                      const struct weir_streams_options *options,
@@ -119,6 +122,9 @@ uint64_t stage_stored(struct stage *stage, int32_t partition, const char *key);
 /** All records of a partition: "key=value@timestamp " each; 8-byte values as numbers. */
 const char *stage_read(struct stage *stage, const char *topic, int32_t partition, char *to,
                        size_t size);
+/** The same, and "name:value " of each record's headers behind it. */
+const char *stage_read_headers(struct stage *stage, const char *topic, int32_t partition, char *to,
+                               size_t size);
 /** One past the last committed record; 0: there is none. */
 int64_t stage_end(struct stage *stage, const char *topic, int32_t partition);
 /** How many committed records there are. */

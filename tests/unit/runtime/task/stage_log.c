@@ -82,17 +82,23 @@ void stage_topic(struct stage *stage, const char *name, int32_t partitions)
           &stage->error);
 }
 
-void stage_produce(struct stage *stage, const char *topic, int32_t partition, const char *key,
-                   const char *value, int64_t timestamp_ms)
+void stage_produce_record(struct stage *stage, const char *topic, int32_t partition,
+                          const struct weir_record *record)
 {
     struct weir_producer_options options = {WEIR_PRODUCER_OPTIONS_INIT};
     struct weir_producer *producer = weir_producer_new(stage->log, &options, &stage->error);
     ck_assert_msg(producer != NULL, "%s", stage->error.text);
-    const struct weir_record record = {
-        .key = weir_text(key), .value = weir_text(value), .timestamp_ms = timestamp_ms};
-    ck_ok(weir_producer_send(producer, topic, partition, &record, NULL, &stage->error),
+    ck_ok(weir_producer_send(producer, topic, partition, record, NULL, &stage->error),
           &stage->error);
     ck_ok(weir_producer_close(producer, &stage->error), &stage->error);
+}
+
+void stage_produce(struct stage *stage, const char *topic, int32_t partition, const char *key,
+                   const char *value, int64_t timestamp_ms)
+{
+    const struct weir_record record = {
+        .key = weir_text(key), .value = weir_text(value), .timestamp_ms = timestamp_ms};
+    stage_produce_record(stage, topic, partition, &record);
 }
 
 struct weir_streams *stage_try_start(struct stage *stage, const struct weir_topology *topology,
@@ -192,10 +198,22 @@ static size_t print_record(const struct weir_record *record, char *to, size_t si
                             record->key.data, value, record->timestamp_ms);
 }
 
+static size_t print_headers(const struct weir_record *record, char *to, size_t size)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < record->header_count && at < size; i++) {
+        const struct weir_header *header = &record->headers[i];
+        at += (size_t)snprintf(to + at, size - at, "%.*s:%.*s ", (int)header->key.size,
+                               header->key.data, (int)header->value.size, header->value.data);
+    }
+    return at;
+}
+
 /* What is committed, from the beginning: how many records, where they end, and if wanted as text. */
 struct reading {
     int64_t count;
     int64_t end;
+    bool shows_headers;
     char *to;
     size_t size;
 };
@@ -218,6 +236,8 @@ static void read_all(struct stage *stage, const char *topic, int32_t partition,
             reading->end = view.records[i].offset + 1;
             if (at >= reading->size) continue;
             at += print_record(&view.records[i], reading->to + at, reading->size - at);
+            if (at >= reading->size || !reading->shows_headers) continue;
+            at += print_headers(&view.records[i], reading->to + at, reading->size - at);
         }
     }
     ck_ok(rc, &stage->error);
@@ -228,6 +248,15 @@ const char *stage_read(struct stage *stage, const char *topic, int32_t partition
                        size_t size)
 {
     struct reading reading = {.to = to, .size = size};
+    to[0] = '\0';
+    read_all(stage, topic, partition, &reading);
+    return to;
+}
+
+const char *stage_read_headers(struct stage *stage, const char *topic, int32_t partition, char *to,
+                               size_t size)
+{
+    struct reading reading = {.shows_headers = true, .to = to, .size = size};
     to[0] = '\0';
     read_all(stage, topic, partition, &reading);
     return to;
