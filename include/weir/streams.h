@@ -54,6 +54,14 @@ enum weir_on_mismatch {
                                     removed records: what these held is not counted again */
 };
 
+/** What becomes of an input's record whose timestamp is further ahead of the wall clock than
+ * `timestamp_after_max_ms`: one such record moves stream time on, and makes all that comes behind it late. */
+enum weir_on_timestamp_after {
+    WEIR_TIMESTAMP_SKIP = 0,    /* count it and go on */
+    WEIR_TIMESTAMP_CLAMP,       /* it gets the largest timestamp that is let through */
+    WEIR_TIMESTAMP_DEAD_LETTER, /* to `dead_letter_topic`, and go on */
+};
+
 /** What of a job's outputs counts after a crash. State and progress count once in any case. */
 enum weir_processing_guarantee {
     WEIR_EXACTLY_ONCE = 0, /* they belong to the commit: whoever reads committed sees each once */
@@ -88,6 +96,10 @@ struct weir_streams_options {
     enum weir_processing_guarantee processing_guarantee; /* processing.guarantee */
     /* weir_streams_start returns when the first tasks may run, and not when the last has been restored. */
     bool returns_while_restoring;
+    /* As message.timestamp.after.max.ms of a topic, but for what the job reads: the most by which a record of an input
+     * topic may be ahead of the wall clock. 0: as far as it likes. */
+    int64_t timestamp_after_max_ms;
+    enum weir_on_timestamp_after on_timestamp_after_max;
 };
 enum { WEIR_TIME_SKEW_OFF = -1 };
 enum { WEIR_EMIT_AT_ONCE = -1 };
@@ -146,6 +158,7 @@ struct weir_streams_metrics {
     int64_t restored_records;
     int64_t tasks;
     int64_t tasks_restoring; /* of those */
+    int64_t records_ahead; /* timestamps beyond `timestamp_after_max_ms`, whatever became of them */
 };
 WEIR_API void weir_streams_metrics(const struct weir_streams *streams,
                                    struct weir_streams_metrics *metrics_out);

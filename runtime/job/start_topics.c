@@ -79,13 +79,6 @@ void weir_start_take_description(struct weir_start *start, size_t topic)
     found->after_max_ms = request->config.message_timestamp_after_max_ms;
 }
 
-static bool writes_letters(const struct weir_streams_options *options)
-{
-    return options->on_deserialization_error == WEIR_ON_ERROR_DEAD_LETTER ||
-           options->on_processing_error == WEIR_ON_ERROR_DEAD_LETTER ||
-           options->on_production_error == WEIR_ON_ERROR_DEAD_LETTER;
-}
-
 /* The letter of a record without a key, and a timer's, is one without a key. Where a topic refuses those
  * the job would stop at the first, which is what letters are there to prevent; and compaction removes all
  * letters of a key but the last. */
@@ -94,7 +87,9 @@ static int check_letters(const struct weir_start *start, size_t topic,
 {
     const struct weir_streams *streams = start->streams;
     bool is_of_letters = topic == streams->task_config.dead_letter_topic;
-    if (!is_of_letters || !config->cleanup_compact || !writes_letters(&streams->options)) return 0;
+    if (!is_of_letters || !config->cleanup_compact ||
+        !weir_streams_writes_letters(&streams->options))
+        return 0;
     return weir_error_set(
         error, WEIR_INVALID_ARGUMENT,
         "dead_letter_topic '%s' is compacted, and a compacted topic refuses what has "

@@ -38,12 +38,21 @@ static int check_options(const struct weir_streams_options *options, struct weir
                                   id);
         }
     }
-    bool needs_letters = options->on_deserialization_error == WEIR_ON_ERROR_DEAD_LETTER ||
-                         options->on_processing_error == WEIR_ON_ERROR_DEAD_LETTER ||
-                         options->on_production_error == WEIR_ON_ERROR_DEAD_LETTER;
-    if (needs_letters && options->dead_letter_topic == NULL) {
+    if (weir_streams_writes_letters(options) && options->dead_letter_topic == NULL) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s needs dead_letter_topic",
+                              options->on_timestamp_after_max == WEIR_TIMESTAMP_DEAD_LETTER
+                                  ? "WEIR_TIMESTAMP_DEAD_LETTER"
+                                  : "WEIR_ON_ERROR_DEAD_LETTER");
+    }
+    if (options->timestamp_after_max_ms < 0 ||
+        options->on_timestamp_after_max < WEIR_TIMESTAMP_SKIP ||
+        options->on_timestamp_after_max > WEIR_TIMESTAMP_DEAD_LETTER) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "WEIR_ON_ERROR_DEAD_LETTER needs dead_letter_topic");
+                              "timestamp_after_max_ms is %" PRId64
+                              ", on_timestamp_after_max %d: milliseconds or 0, and one of the "
+                              "WEIR_TIMESTAMP_ values",
+                              options->timestamp_after_max_ms,
+                              (int)options->on_timestamp_after_max);
     }
     if (options->on_mismatch < WEIR_ON_MISMATCH_REFUSE ||
         options->on_mismatch > WEIR_ON_MISMATCH_LOSSY_REBUILD) {
@@ -153,6 +162,8 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
         .on_deserialization_error = options->on_deserialization_error,
         .on_processing_error = options->on_processing_error,
         .on_production_error = options->on_production_error,
+        .timestamp_after_max_ms = options->timestamp_after_max_ms,
+        .on_timestamp_after_max = options->on_timestamp_after_max,
         .caches = options->cache_max_bytes != WEIR_CACHE_OFF,
         .emit_interval_ms =
             options->window_emit_interval_ms > 0 ? options->window_emit_interval_ms : 0,
@@ -401,6 +412,7 @@ void weir_streams_metrics(const struct weir_streams *streams,
         metrics.records_dropped_late += weir_counter_get(&counts->dropped[WEIR_DROP_LATE]);
         metrics.records_dropped_null += weir_counter_get(&counts->dropped[WEIR_DROP_NULL]);
         metrics.records_failed += weir_counter_get(&counts->records_failed);
+        metrics.records_ahead += weir_counter_get(&counts->records_ahead);
         metrics.restored_records += weir_counter_get(&counts->restored_records);
         metrics.records_lag += weir_counter_get(&thread->lag);
         metrics.state_bytes += weir_counter_get(&thread->state_bytes);

@@ -207,6 +207,15 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
 void weir_streams_close_begin(struct weir_streams *streams);
 bool weir_streams_is_finished(const struct weir_streams *streams);
 /** Stop the actors and free; only when finished. */
+/** Something may go to the dead-letter topic. */
+static inline bool weir_streams_writes_letters(const struct weir_streams_options *options)
+{
+    return options->on_deserialization_error == WEIR_ON_ERROR_DEAD_LETTER ||
+           options->on_processing_error == WEIR_ON_ERROR_DEAD_LETTER ||
+           options->on_production_error == WEIR_ON_ERROR_DEAD_LETTER ||
+           options->on_timestamp_after_max == WEIR_TIMESTAMP_DEAD_LETTER;
+}
+
 void weir_streams_free(struct weir_streams *streams);
 /** Have a commit begin now. One at a time: weir_streams_commit_round moves when it is done. */
 void weir_streams_commit_begin(struct weir_streams *streams);

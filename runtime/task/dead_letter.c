@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/saturate.h"
 #include "runtime/task/task.h"
 
 /**
@@ -225,4 +226,62 @@ int weir_task_record_failed(struct weir_task *task, const struct weir_node *node
     if (policy == WEIR_ON_ERROR_DEAD_LETTER) rc = send_dead_letter(task, batch, row, rc);
     task->record_error = (struct weir_error){0};
     return rc < 0 && policy == WEIR_ON_ERROR_DEAD_LETTER ? rc : 0;
+}
+
+/* ---- records too far ahead of the wall clock ------------------------------------------------- */
+
+static const char *ahead_policy(const struct weir_task *task)
+{
+    switch (task->options.config->on_timestamp_after_max) {
+    case WEIR_TIMESTAMP_SKIP:
+        return "skip";
+    case WEIR_TIMESTAMP_CLAMP:
+        return "clamp";
+    case WEIR_TIMESTAMP_DEAD_LETTER:
+        return "dead-letter";
+    }
+    return "";
+}
+
+/* Every record counts, one line a second is said. */
+static void count_ahead(struct weir_task *task, const struct weir_source_position *source,
+                        int64_t offset, int64_t timestamp_ms)
+{
+    enum { LOG_EVERY_MS = 1000 };
+    struct weir_env *env = task->options.env;
+    struct weir_counter *count = &task->options.metrics->records_ahead;
+    weir_counter_add(count, 1);
+    struct weir_mono now = weir_mono_now(env);
+    if (now.ns < task->ahead_log_at.ns) return;
+    task->ahead_log_at = weir_mono_after_ms(now, LOG_EVERY_MS);
+    weir_log(&env->logger, WEIR_LOG_WARN, "records.ahead",
+             "task=%s topic=%s partition=%" PRId32 " offset=%" PRId64 " ahead_ms=%" PRId64
+             " timestamp_after_max_ms=%" PRId64 " policy=%s total=%" PRId64,
+             task->name, source->topic, source->partition, offset,
+             weir_saturating_sub(timestamp_ms, task->wall_now_ms),
+             task->options.config->timestamp_after_max_ms, ahead_policy(task),
+             weir_counter_get(count));
+}
+
+int weir_task_record_ahead(struct weir_task *task, const struct weir_batch *batch)
+{
+    const struct weir_task_config *config = task->options.config;
+    weir_assert(batch->count == 1 && batch->source != NULL);
+    count_ahead(task, batch->source, batch->offsets[0], batch->timestamps[0]);
+    if (config->on_timestamp_after_max != WEIR_TIMESTAMP_DEAD_LETTER) return 0;
+    int rc = weir_error_set(&task->record_error, WEIR_INVALID_TIMESTAMP,
+                            "the record's timestamp %" PRId64 " is %" PRId64
+                            " ms ahead of the wall clock; timestamp_after_max_ms is %" PRId64,
+                            batch->timestamps[0],
+                            weir_saturating_sub(batch->timestamps[0], task->wall_now_ms),
+                            config->timestamp_after_max_ms);
+    rc = send_dead_letter(task, batch, 0, rc);
+    task->record_error = (struct weir_error){0};
+    return rc < 0 ? rc : 0;
+}
+
+void weir_task_note_ahead(struct weir_task *task, const struct weir_task_input *input,
+                          const struct weir_record *record)
+{
+    count_ahead(task, &input->source, record->offset, record->timestamp_ms);
 }

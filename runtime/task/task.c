@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 
 /* ---- choice ---------------------------------------------------------------------------------- */
 
@@ -24,11 +25,25 @@ static int stopped(struct weir_task *task, int rc)
     return rc;
 }
 
-/* The record at the head cannot be used: its time is negative (T1). */
-static int fail_head(struct weir_task *task, struct weir_task_input *input,
+/* The largest timestamp that a record of the input may have. What the job itself wrote to a repartition topic has been
+ * let through. */
+static int64_t latest_of(const struct weir_task *task, const struct weir_task_input *input)
+{
+    const int64_t max_ms = task->options.config->timestamp_after_max_ms;
+    if (max_ms == 0 || input->is_repartition) return INT64_MAX;
+    return weir_saturating_add(task->wall_now_ms, max_ms);
+}
+
+static bool is_clamping(const struct weir_task *task)
+{
+    return task->options.config->on_timestamp_after_max == WEIR_TIMESTAMP_CLAMP;
+}
+
+/* The record at the head cannot be used: its time is negative (T1), or too far ahead. */
+static int drop_head(struct weir_task *task, struct weir_task_input *input,
                      const struct weir_record *record)
 {
-    weir_assert(task->raw == NULL && record->timestamp_ms < 0);
+    weir_assert(task->raw == NULL);
     struct weir_headers headers = {record->headers, record->header_count};
     const struct weir_batch batch = {
         .count = 1,
@@ -39,11 +54,16 @@ static int fail_head(struct weir_task *task, struct weir_task_input *input,
         .offsets = &record->offset,
         .source = &input->source,
     };
-    int rc = weir_error_set(&task->record_error, WEIR_INVALID_TIMESTAMP,
-                            "the record's timestamp %" PRId64 " is negative", record->timestamp_ms);
+    int rc;
     task->raw = &batch;
     task->is_dirty = true;
-    rc = weir_task_record_failed(task, input->node, &batch, 0, rc);
+    if (record->timestamp_ms < 0) {
+        rc = weir_error_set(&task->record_error, WEIR_INVALID_TIMESTAMP,
+                            "the record's timestamp %" PRId64 " is negative", record->timestamp_ms);
+        rc = weir_task_record_failed(task, input->node, &batch, 0, rc);
+    } else {
+        rc = weir_task_record_ahead(task, &batch);
+    }
     task->raw = NULL;
     weir_arena_reset(task->arena);
     if (rc < 0) return rc;
@@ -79,9 +99,12 @@ static int head_of(struct weir_task *task, struct weir_task_input *input, int64_
             hear_note(task, input, &records[0]);
             continue;
         }
-        *timestamp_out = records[0].timestamp_ms;
-        if (records[0].timestamp_ms >= 0) return 1;
-        int rc = fail_head(task, input, &records[0]);
+        int64_t timestamp_ms = records[0].timestamp_ms;
+        const int64_t latest_ms = latest_of(task, input);
+        if (timestamp_ms > latest_ms && is_clamping(task)) timestamp_ms = latest_ms;
+        *timestamp_out = timestamp_ms;
+        if (timestamp_ms >= 0 && timestamp_ms <= latest_ms) return 1;
+        int rc = drop_head(task, input, &records[0]);
         if (rc < 0) return rc;
     }
 }
@@ -194,6 +217,7 @@ static int take_rows(struct weir_task *task, struct weir_task_input *input, stru
                      bool *is_last_out)
 {
     int64_t timer_ms = timer_due(task);
+    const int64_t latest_ms = latest_of(task, input);
     bool is_last = false;
     size_t i = 0;
     for (; i < count && columns->count < columns->capacity && !is_last; i++) {
@@ -206,10 +230,13 @@ static int take_rows(struct weir_task *task, struct weir_task_input *input, stru
             is_last = taking == ENDS_BATCH;
             timer_ms = timer_due(task);
         }
-        if (is_last || timestamp < 0 || timestamp > bound_ms) {
+        const bool is_clamped = timestamp > latest_ms && is_clamping(task);
+        if (is_clamped) timestamp = latest_ms;
+        if (is_last || timestamp < 0 || timestamp > bound_ms || timestamp > latest_ms) {
             is_last = true;
             break;
         }
+        if (is_clamped) weir_task_note_ahead(task, input, record);
         columns->keys[columns->count] = record->key;
         columns->values[columns->count] = record->value;
         columns->timestamps[columns->count] = timestamp;

@@ -42,6 +42,7 @@ struct weir_task_metrics {
     struct weir_counter records_out;
     struct weir_counter dropped[2]; /* by enum weir_drop */
     struct weir_counter records_failed;
+    struct weir_counter records_ahead;
     struct weir_counter restored_records;
 };
 
@@ -61,6 +62,8 @@ struct weir_task_config {
     enum weir_on_error on_deserialization_error;
     enum weir_on_error on_processing_error;
     enum weir_on_error on_production_error;
+    int64_t timestamp_after_max_ms; /* ahead of the wall clock; 0: no bound */
+    enum weir_on_timestamp_after on_timestamp_after_max;
     bool caches;
     int64_t emit_interval_ms;   /* of windows that emit when they close; 0: at each record */
     size_t cache_bytes_max;     /* per task */
@@ -127,6 +130,7 @@ struct weir_task {
     struct weir_error error;             /* what stops the task */
     int32_t *sticky_partitions;          /* by topic, for rows without a key; -1: not chosen */
     struct weir_mono drop_log_at[2];
+    struct weir_mono ahead_log_at;
     int64_t wall_now_ms; /* as told last */
     /* See time_alignment.h; without one there is no limit. */
     int64_t time_limit_ms; /* no record above it is chosen: set before each weir_task_process */
@@ -233,6 +237,12 @@ int weir_task_time_tell(struct weir_task *task, bool is_flushed);
 /** A row failed at `node` with task->record_error: fail, skip or dead letter. */
 int weir_task_record_failed(struct weir_task *task, const struct weir_node *node,
                             const struct weir_batch *batch, uint32_t row, int rc);
+/** The record at the head of an input, alone in `batch`, is too far ahead of the wall clock: count it, say so once a second,
+ * and send it where it is to go. */
+int weir_task_record_ahead(struct weir_task *task, const struct weir_batch *batch);
+/** One that stays, but with the largest timestamp that is let through. */
+void weir_task_note_ahead(struct weir_task *task, const struct weir_task_input *input,
+                          const struct weir_record *record);
 /** The partition of a keyed row, or the sticky one of the topic. */
 int32_t weir_task_partition(struct weir_task *task, size_t topic, struct weir_slice key);
 

@@ -54,7 +54,8 @@ static int64_t work_done(struct weir_test *test)
 {
     struct weir_streams_metrics metrics;
     weir_streams_metrics(test->streams, &metrics);
-    return metrics.records_in + metrics.records_out + metrics.records_failed;
+    return metrics.records_in + metrics.records_out + metrics.records_failed +
+           metrics.records_ahead;
 }
 
 /* A message on its way shows nowhere: after rest has set in, give it time to arrive. */
