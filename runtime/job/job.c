@@ -60,13 +60,12 @@ static bool has_stopped(const struct weir_streams *streams)
 /* Tasks that run are committed while others restore. */
 static void begun_step(struct weir_streams *streams)
 {
-    if (streams->close_asked && streams->commit.state.phase == WEIR_COMMIT_IDLE) {
+    if (streams->close_asked) {
         weir_streams_move(streams, WEIR_STREAMS_PENDING_SHUTDOWN);
-        weir_commit_handle(streams, WEIR_COMMIT_LAST);
         return;
     }
     weir_commit_handle(streams, WEIR_COMMIT_TURN);
-    if (atomic_load(&streams->failed) || streams->close_asked) return;
+    if (atomic_load(&streams->failed)) return;
     if (streams->threads_restored == streams->thread_count) {
         weir_streams_move(streams, WEIR_STREAMS_RUNNING);
     }
