@@ -36,24 +36,25 @@ static struct memory_entry *need_entry(struct memory_log *memory, struct weir_to
     return &memory->entries[memory->entry_count++];
 }
 
-void memory_keep_pending(struct memory_log *memory)
+void memory_keep_pending(struct memory_log *memory, struct memory_transaction *transaction)
 {
-    for (size_t i = 0; i < memory->transaction.pending_count; i++) {
-        const struct memory_entry *pending = &memory->transaction.pending[i];
+    for (size_t i = 0; i < transaction->pending_count; i++) {
+        const struct memory_entry *pending = &transaction->pending[i];
         *need_entry(memory, (struct weir_topic_partition){weir_text(pending->topic),
                                                           pending->partition}) = *pending;
     }
-    memory->transaction.pending_count = 0;
+    transaction->pending_count = 0;
 }
 
-static void keep(struct memory_log *memory, const struct weir_commit_request *request, size_t i)
+/* Within a transaction, or at once. */
+static void keep(struct memory_log *memory, struct memory_transaction *transaction,
+                 const struct weir_commit_request *request, size_t i)
 {
     const struct weir_offset_entry *committed = &request->entries[i];
-    bool is_pending = !weir_slice_is_null(request->transactional_id);
-    if (is_pending) ck_assert_uint_lt(memory->transaction.pending_count, MEMORY_ENTRIES_MAX);
-    struct memory_entry *entry =
-        is_pending ? &memory->transaction.pending[memory->transaction.pending_count++]
-                   : need_entry(memory, committed->partition);
+    if (transaction != NULL) ck_assert_uint_lt(transaction->pending_count, MEMORY_ENTRIES_MAX);
+    struct memory_entry *entry = transaction != NULL
+                                     ? &transaction->pending[transaction->pending_count++]
+                                     : need_entry(memory, committed->partition);
     struct memory_topic *topic = memory_find_topic(memory, committed->partition.topic);
     *entry = (struct memory_entry){.partition = committed->partition.partition,
                                    .offset = committed->is_tombstone ? -1 : committed->offset,
@@ -78,16 +79,18 @@ static int check_topic(struct memory_log *memory, const struct weir_offset_entry
 void memory_handle_commit(struct memory_log *memory, struct weir_request *asked)
 {
     const struct weir_commit_request *request = (const struct weir_commit_request *)asked;
+    struct memory_transaction *transaction = NULL;
     int rc = memory_fault_of(memory, MEMORY_COMMIT);
     if (rc == 0) rc = memory_check_commit(memory, request);
     for (size_t i = 0; rc == 0 && i < request->entry_count; i++) {
         rc = check_topic(memory, &request->entries[i]);
     }
     if (rc == 0 && !weir_slice_is_null(request->transactional_id)) {
-        rc = memory_enter_transaction(memory, request->producer_id, request->producer_epoch);
+        transaction =
+            memory_enter_transaction(memory, request->producer_id, request->producer_epoch, &rc);
     }
     for (size_t i = 0; rc == 0 && i < request->entry_count; i++) {
-        keep(memory, request, i);
+        keep(memory, transaction, request, i);
     }
     memory_reply(memory, MEMORY_COMMIT, asked, rc);
 }

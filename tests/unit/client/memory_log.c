@@ -146,7 +146,6 @@ struct weir_log *memory_log_open(struct weir_env *env, const char *directory)
     struct weir_log *log = weir_alloc_zero(env->budget, sizeof *log);
     ck_assert(memory != NULL && log != NULL);
     memory->env = env;
-    memory->transaction.epoch = -1;
     memory->defaults = (struct weir_topic_defaults){1, weir_topic_config_default()};
     const struct weir_actor_options options = {.name = "memory log", .run_once = rest};
     ck_assert_int_eq(weir_actor_start(env, &options, &memory->actor, &error), 0);
@@ -182,7 +181,7 @@ static int length(const struct weir_fetch_request *line)
 
 int memory_log_ended(const struct weir_log *log, bool is_commit)
 {
-    return memory_of(log)->transaction.ended[is_commit];
+    return memory_of(log)->ended[is_commit];
 }
 
 int memory_log_waiting(const struct weir_log *log)

@@ -61,15 +61,15 @@ struct memory_member {
     bool sent[MEMORY_TOPICS_MAX][MEMORY_PARTITIONS_MAX];    /* in the last answer */
 };
 
-enum { MEMORY_PRODUCER_ID = 7000 };
+enum { MEMORY_PRODUCER_ID = 7000, MEMORY_TRANSACTIONS_MAX = 4 };
 
-/* The one transactional id that there is. */
+/* Of one transactional id. Its producer is MEMORY_PRODUCER_ID and its place among them. */
 struct memory_transaction {
+    char id[64]; /* empty: of none yet */
     bool is_open;
-    int16_t epoch; /* of its newest producer; -1: there was none */
+    int16_t epoch;                                   /* of its newest producer */
     struct memory_entry pending[MEMORY_ENTRIES_MAX]; /* offsets */
     size_t pending_count;
-    int ended[2]; /* aborted, committed */
 };
 
 struct memory_log {
@@ -84,7 +84,8 @@ struct memory_log {
     int32_t left_epoch; /* of the last that left */
     bool is_claimed;
     int64_t producer_count;
-    struct memory_transaction transaction;
+    struct memory_transaction transactions[MEMORY_TRANSACTIONS_MAX];
+    int ended[2]; /* transactions: aborted, committed */
     struct weir_topic_defaults defaults;
     struct memory_log_faults faults;
     int answered[MEMORY_KINDS];
@@ -138,8 +139,10 @@ void memory_handle_describe_transaction(struct memory_log *memory, struct weir_r
 void memory_handle_list_transactions(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_describe_producers(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_write_marker(struct memory_log *memory, struct weir_request *asked);
-/** May a producer with this id and epoch write within its transaction? It is open from then on. */
-int memory_enter_transaction(struct memory_log *memory, int64_t producer_id, int16_t epoch);
+/** The transaction that a producer with this id and epoch may write in, which is open from then on; NULL: none, and `rc_out`
+ * says why. */
+struct memory_transaction *memory_enter_transaction(struct memory_log *memory, int64_t producer_id,
+                                                    int16_t epoch, int *rc_out);
 
 /* ---- memory_groups.c ------------------------------------------------------------------------- */
 
@@ -147,7 +150,7 @@ void memory_handle_init_producer(struct memory_log *memory, struct weir_request 
 void memory_handle_commit(struct memory_log *memory, struct weir_request *asked);
 void memory_handle_committed(struct memory_log *memory, struct weir_request *asked);
 /** What was pending counts from now on. */
-void memory_keep_pending(struct memory_log *memory);
+void memory_keep_pending(struct memory_log *memory, struct memory_transaction *transaction);
 int memory_claim_group(void *impl, struct weir_slice group, struct weir_group_claim *claim,
                        struct weir_error *error);
 void memory_release_group(void *impl, struct weir_group_claim *claim);

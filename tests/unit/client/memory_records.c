@@ -141,7 +141,9 @@ static int check_transaction(struct memory_log *memory, const struct weir_produc
                      !weir_slice_is_null(request->transactional_id));
     if (!weir_batch_is_transactional(&header)) return 0;
     ck_assert(request->is_transaction_version_2);
-    return memory_enter_transaction(memory, header.producer_id, header.producer_epoch);
+    int rc = 0;
+    (void)memory_enter_transaction(memory, header.producer_id, header.producer_epoch, &rc);
+    return rc;
 }
 
 void memory_handle_produce(struct memory_log *memory, struct weir_request *asked)
