@@ -68,6 +68,15 @@ enum weir_processing_guarantee {
     WEIR_AT_LEAST_ONCE,    /* they can be read at once, and may be repeated after a crash */
 };
 
+/** How a job reads what it has repartitioned itself. docs/guide/exactly-once.md has pictures of both. */
+enum weir_repartition_isolation {
+    /* At once. Threads that write and read the same repartition topic commit together: a function that takes its time on
+     * one of them holds up the commits of all these. */
+    WEIR_REPARTITION_READ_UNCOMMITTED = 0,
+    /* Once it is committed: each thread commits on its own, and a record waits for a commit at each repartition topic. */
+    WEIR_REPARTITION_READ_COMMITTED,
+};
+
 struct weir_streams_options {
     WEIR_SIZE(struct weir_streams_options);
     const char
@@ -93,7 +102,8 @@ struct weir_streams_options {
     /* Windows that emit when they close are looked through once in so long, of wall-clock time. 0: 1000;
      * WEIR_EMIT_AT_ONCE: at each record, which takes a scan of the changed windows each time. */
     int64_t window_emit_interval_ms;
-    enum weir_processing_guarantee processing_guarantee; /* processing.guarantee */
+    enum weir_processing_guarantee processing_guarantee;         /* processing.guarantee */
+    enum weir_repartition_isolation repartition_isolation_level; /* repartition.isolation.level */
     /* weir_streams_start returns when the first tasks may run, and not when the last has been restored. */
     bool returns_while_restoring;
     /* As message.timestamp.after.max.ms of a topic, but for what the job reads: the most by which a record of an input

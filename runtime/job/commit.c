@@ -91,6 +91,32 @@ static void count_commit(struct weir_commit_group *group, struct weir_mono now)
     weir_histogram_add(&streams->commit_us, seal_us + flush_us + write_us);
 }
 
+/* A repartition partition that is read committed: the commit that speaks of it is its reader's, who reads up to there once
+ * the writers' have come. */
+static bool is_shared(const struct weir_streams *streams, const struct weir_output_end *end)
+{
+    return end->topic < streams->topology->topic_count && !weir_streams_reads_uncommitted(streams);
+}
+
+/* Its reader's next commit says how far its writers have committed it. */
+static void take_shared_ends(struct weir_commit_group *group,
+                             const struct weir_thread_commit *handed)
+{
+    const struct weir_streams *streams = group->streams;
+    for (size_t i = 0; !group->state.is_rest && i < handed->end_count; i++) {
+        const struct weir_output_end *end = &handed->ends[i];
+        if (!is_shared(streams, end)) continue;
+        struct weir_job_partition *partition =
+            weir_job_partition(streams, end->topic, end->partition);
+        weir_assert(partition != NULL && group->seal.entry_count > 0); /* by way of its inputs */
+        if (end->end_offset <= partition->committed_end) continue;
+        partition->committed_end = end->end_offset;
+        partition->next_end = end->end_offset;
+        partition->is_in_commit = true;
+        weir_job_partition_check(partition);
+    }
+}
+
 /* What the commit says is so. */
 static void finish(struct weir_commit_group *group)
 {
@@ -103,16 +129,19 @@ static void finish(struct weir_commit_group *group)
         bool is_input = partition->topic < streams->topology->topic_count;
         if (is_input) partition->committed = entry->offset;
         partition->committed_end = partition->next_end;
-        partition->is_in_commit = false;
+        partition->is_in_commit = entry->end >= 0 && entry->end < partition->next_end;
         partition->is_handed_in = false;
         weir_job_partition_check(partition);
+    }
+    for (size_t i = 0; i < group->thread_count; i++) {
+        take_shared_ends(group, &group->threads[i]->commit);
     }
     if (group->seal.entry_count > 0) {
         count_commit(group, now);
         weir_transaction_committed(group);
     }
     weir_arena_reset(&group->arena);
-    for (size_t i = 0; i < group->thread_count; i++) {
+    for (size_t i = 0; !group->state.is_rest && i < group->thread_count; i++) {
         weir_stream_thread_committed(group->threads[i]);
     }
     weir_commit_trim(streams, now);
@@ -246,6 +275,7 @@ static void perform(struct weir_commit_group *group, const struct weir_commit_ev
     }
     if (update->seals) group->sealed = group->state.begun;
     if (update->gathers) {
+        if (group->sealed.ns < group->state.begun.ns) group->sealed = group->state.begun;
         group->gathered = event->now;
         gather(group); /* and what comes of that */
     }
@@ -291,6 +321,14 @@ void weir_commit_handle(struct weir_streams *streams, enum weir_commit_event_typ
     }
 }
 
+/* What other groups have committed last. */
+static bool begin_rest(struct weir_commit_group *group)
+{
+    if (group->state.is_rest || collect(group, NULL) == 0) return false;
+    weir_commit_handle_group(group, WEIR_COMMIT_REST);
+    return true;
+}
+
 bool weir_commit_last(struct weir_streams *streams)
 {
     bool are_over = true;
@@ -299,6 +337,9 @@ bool weir_commit_last(struct weir_streams *streams)
         bool is_due = group->state.phase == WEIR_COMMIT_IDLE && group->state.is_started;
         weir_commit_handle_group(group, is_due ? WEIR_COMMIT_LAST : WEIR_COMMIT_TURN);
         are_over &= group->state.phase == WEIR_COMMIT_IDLE && !group->state.is_started;
+    }
+    for (size_t i = 0; i < streams->commit.group_count && are_over; i++) {
+        if (begin_rest(&streams->commit.groups[i])) are_over = false;
     }
     return are_over;
 }
@@ -338,7 +379,7 @@ void weir_commit_handed_in(struct weir_commit_group *group, const struct weir_th
         take_input(group, input);
     }
     for (size_t i = 0; i < handed->end_count; i++) {
-        take_end(group, &handed->ends[i]);
+        if (!is_shared(group->streams, &handed->ends[i])) take_end(group, &handed->ends[i]);
     }
     if (handed->sealed.ns > group->sealed.ns) group->sealed = handed->sealed;
     step(group, (struct weir_commit_event){.type = WEIR_COMMIT_HANDED_IN});

@@ -13,6 +13,7 @@
  * - The record is written, and again after a shortage, until it is durable or WEIR_DELIVERY_TIMEOUT_MS
  *   have passed. It names only what is durable already, so it may be written twice.
  * - Then the interval to the next one begins.
+ * - Behind the last one there may be a rest, which is gathered without the threads.
  */
 #define TO(phase) WEIR_STATE_BIT(WEIR_COMMIT_##phase)
 static const struct weir_state_row rows[] = {
@@ -34,6 +35,7 @@ void weir_commit_check(const struct weir_commit_state *state)
     weir_assert(state->handing_in == 0 || state->phase == WEIR_COMMIT_SEALING);
     weir_assert(!state->is_again || state->phase == WEIR_COMMIT_WRITING);
     weir_assert(!state->is_again || state->backoff.is_waiting);
+    weir_assert(!state->is_rest || (!state->is_started && state->handing_in == 0));
     weir_assert(state->round >= 0);
 }
 
@@ -65,6 +67,16 @@ static void begin(struct weir_commit_state *state, struct weir_mono since, bool 
     update->seals = true;
     update->is_last = is_last;
     if (state->threads == 0) gather(update);
+}
+
+static void rest(struct weir_commit_state *state, struct weir_mono now,
+                 struct weir_commit_update *update)
+{
+    weir_assert(state->phase == WEIR_COMMIT_IDLE && !state->is_started && !state->is_rest);
+    state->is_rest = true;
+    state->begun = now;
+    move(state, WEIR_COMMIT_SEALING);
+    gather(update);
 }
 
 static void finish(struct weir_commit_state *state, struct weir_mono now,
@@ -158,6 +170,9 @@ void weir_commit_step(struct weir_commit_state *state, const struct weir_commit_
     case WEIR_COMMIT_LAST:
         weir_assert(state->phase == WEIR_COMMIT_IDLE && state->is_started);
         begin(state, event->now, true, update);
+        break;
+    case WEIR_COMMIT_REST:
+        rest(state, event->now, update);
         break;
     case WEIR_COMMIT_HANDED_IN:
         handed_in(state, update);

@@ -30,6 +30,7 @@ struct weir_commit_state {
     bool is_manual;      /* none is due by itself */
     enum weir_commit_phase phase;
     bool is_started;   /* commits begin; not any more behind the last one */
+    bool is_rest;      /* behind the last one: no thread takes part */
     bool has_failed;   /* the job: nothing is asked for any more */
     bool is_wanted;    /* before it is due */
     bool is_again;     /* the record is to be written again when `backoff` is due */
@@ -46,6 +47,7 @@ enum weir_commit_event_type {
     WEIR_COMMIT_WANT,      /* somebody asks for one before it is due */
     WEIR_COMMIT_TURN,      /* time has passed */
     WEIR_COMMIT_LAST,      /* begin one now, the last; only when idle */
+    WEIR_COMMIT_REST,      /* and once behind it, of what is known without the threads */
     WEIR_COMMIT_HANDED_IN, /* one more thread has */
     WEIR_COMMIT_GATHERED,  /* the record is made, of `count` entries; or `rc` */
     WEIR_COMMIT_ANSWERED,  /* the record is durable, or `rc` */

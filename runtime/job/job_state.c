@@ -100,6 +100,11 @@ int weir_streams_error(const struct weir_streams *streams, struct weir_error *er
     return streams->error.code;
 }
 
+bool weir_streams_reads_uncommitted(const struct weir_streams *streams)
+{
+    return streams->options.repartition_isolation_level == WEIR_REPARTITION_READ_UNCOMMITTED;
+}
+
 struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
                                               int32_t partition)
 {

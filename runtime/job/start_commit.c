@@ -122,6 +122,10 @@ static void place(const struct weir_start *start, const struct weir_start_topic 
         if (partition->committed_end < found->log_start) {
             partition->committed_end = found->log_start;
         }
+        /* What its writers have committed since its reader has: whatever is there by now is decided, and was looked at. */
+        bool is_behind = !is_anew && topic->role == WEIR_START_REPARTITION &&
+                         partition->committed_end < found->log_end;
+        if (is_behind) partition->committed_end = found->log_end;
         partition->next_end = partition->committed_end;
         if (!is_anew) partition->lost_end = weir_start_lost_end(found);
     }
@@ -241,6 +245,7 @@ static struct weir_stream_thread_options thread_options(struct weir_streams *str
         .origins = streams->origins,
         .lives = streams->lives,
         .sends_outputs_at_once = sends_outputs_at_once(streams),
+        .reads_uncommitted = weir_streams_reads_uncommitted(streams),
         .drive = &streams->drive,
         .alignment = streams->alignment,
         .listener = weir_job_thread_listener(streams),

@@ -24,9 +24,9 @@ size_t weir_start_thread_count(const struct weir_streams *streams)
 int weir_start_find_groups(struct weir_streams *streams)
 {
     const size_t threads = weir_start_thread_count(streams);
-    return weir_commit_groups_find(streams->topology, streams->task_counts,
-                                   threads > 0 ? threads : 1, true, &streams->memory,
-                                   &streams->commit.by_thread);
+    return weir_commit_groups_find(
+        streams->topology, streams->task_counts, threads > 0 ? threads : 1,
+        weir_streams_reads_uncommitted(streams), &streams->memory, &streams->commit.by_thread);
 }
 
 static void take_partition(struct weir_streams *streams, size_t topic, int32_t number,

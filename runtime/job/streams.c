@@ -66,6 +66,14 @@ static int check_options(const struct weir_streams_options *options, struct weir
                               "processing_guarantee is %d: WEIR_EXACTLY_ONCE or WEIR_AT_LEAST_ONCE",
                               (int)options->processing_guarantee);
     }
+    if (options->repartition_isolation_level < WEIR_REPARTITION_READ_UNCOMMITTED ||
+        options->repartition_isolation_level > WEIR_REPARTITION_READ_COMMITTED) {
+        return weir_error_set(
+            error, WEIR_INVALID_ARGUMENT,
+            "repartition_isolation_level is %d: one of the WEIR_REPARTITION_READ_ "
+            "values",
+            (int)options->repartition_isolation_level);
+    }
     if (options->num_stream_threads < 0 || options->commit_interval_ms < 0) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "num_stream_threads and commit_interval_ms are not negative");

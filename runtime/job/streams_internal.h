@@ -241,6 +241,8 @@ bool weir_streams_is_idle(const struct weir_streams *streams);
 void weir_streams_check(const struct weir_streams *streams);
 /** What holds between its fields, each time that one of them has moved. */
 void weir_job_partition_check(const struct weir_job_partition *partition);
+/** What it has repartitioned itself: repartition.isolation.level. */
+bool weir_streams_reads_uncommitted(const struct weir_streams *streams);
 /** NULL: nobody in the job reads or writes that partition. */
 struct weir_job_partition *weir_job_partition(const struct weir_streams *streams, size_t topic,
                                               int32_t partition);

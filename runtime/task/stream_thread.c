@@ -472,7 +472,7 @@ static int prepare_inputs(struct weir_stream_thread *thread, struct weir_thread_
             .progress = {.topic = input->topic, .partition = number, .offset = origin->position},
         };
         weir_task_set_input(task, i, origin->position, origin->partition_time_ms);
-        if (input->writers != NULL) input->writers->counted_from = origin->end;
+        if (input->writers != NULL) input->writers->counted_from = origin->decided_end;
         input->leader_epoch = origin->leader_epoch;
         input->queue.read = origin->read;
     }

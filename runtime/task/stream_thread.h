@@ -76,6 +76,8 @@ struct weir_stream_thread_options {
     const struct weir_uuid *lives; /* by the topology's stores: of those without a changelog */
     struct weir_output_producer *transaction; /* what the job writes in its transactions with */
     bool shares_transaction;                  /* other threads do, too */
+    bool
+        reads_uncommitted; /* what this run repartitions: its writers are all in that transaction */
     bool sends_outputs_at_once;            /* outside of them: processing.guarantee at_least_once */
     const struct weir_manual_drive *drive; /* not NULL */
     struct weir_time_alignment *alignment; /* of all threads; NULL: tasks need not stay together */

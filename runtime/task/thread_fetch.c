@@ -8,8 +8,10 @@
 /**
  * Prefetch: one fetch under way per input partition, none while enough is buffered. What others write is read
  * committed: a record of a transaction that is aborted later would stay in the job's results. What the job itself writes
- * is read to its end, uncommitted: all threads share one transaction, so that who has read a record commits it with
- * its writer or not at all. What runs before this one have left of it is read committed: they may have been aborted.
+ * is read to its end, uncommitted, where those who write a repartition topic and those who read it share one transaction,
+ * so that who has read a record commits it with its writer or not at all (runtime/job/commit_groups.h); what runs before
+ * this one have left of it is read committed: they may have been aborted. Where each thread has a transaction of its own
+ * all of it is read committed.
  *
  * The first fetch of an input asks for an answer at once, so that its end is known: a task does not
  * choose while a sibling may have records that are not here yet. From then on a fetch waits in the
@@ -172,8 +174,8 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
     struct weir_task_input *input = slot->input;
     const struct weir_job_topic *topic = &thread->options.config->topics[input->topic];
     weir_assert(!slot->is_outstanding && input->queue.fetch_offset >= 0);
-    const bool is_of_this_run =
-        topic->is_internal && input->queue.fetch_offset >= slot->origin->decided_end;
+    const bool is_uncommitted = thread->options.reads_uncommitted && topic->is_internal &&
+                                input->queue.fetch_offset >= slot->origin->decided_end;
     slot->fetch = (struct weir_fetch_request){
         .request = {.reply_to = thread->actor, .done = on_fetched, .context = slot},
         .from = {weir_text(topic->name), input->source.partition},
@@ -181,8 +183,8 @@ static void fetch_input(struct weir_stream_thread *thread, struct weir_input_fet
         .size_max = weir_thread_fetch_size(job_input_count(thread)),
         .size_min = input->log_end < 0 ? 0 : 1,
         .deadline = WEIR_MONO_NEVER,
-        .read_uncommitted_end = is_of_this_run,
-        .read_committed = !is_of_this_run,
+        .read_uncommitted_end = is_uncommitted,
+        .read_committed = !is_uncommitted,
     };
     slot->is_outstanding = true;
     thread->fetches_out++;

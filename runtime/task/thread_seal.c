@@ -98,13 +98,15 @@ static int note_inputs(struct weir_stream_thread *thread, struct weir_thread_tas
 }
 
 /* An input may be further without a record: past what retention took, past control batches, past what writers said. Past
- * the markers of the job's own transactions it always is, which alone are no reason for another. */
+ * the markers of the job's own transactions it always is, which alone are no reason for another, but for those of runs
+ * before: up to there the first commit has said that the log goes. */
 static bool has_moved(const struct weir_stream_thread *thread, const struct weir_thread_task *owned)
 {
     for (size_t i = 0; i < owned->task->input_count; i++) {
         const struct weir_input_fetch *slot = &owned->fetches[i];
         const bool is_internal = thread->options.config->topics[slot->input->topic].is_internal;
-        if (is_internal && !slot->input->has_notes) continue;
+        const bool is_of_this_run = slot->progress.offset >= slot->origin->decided_end;
+        if (is_internal && is_of_this_run && !slot->input->has_notes) continue;
         if (slot->input->queue.position != slot->progress.offset) return true;
     }
     return false;

@@ -182,6 +182,8 @@ static int copy_options(struct weir_test *test, const struct weir_test_options *
     if (test->options.commit_interval_ms == 0) {
         test->options.commit_interval_ms = COMMIT_INTERVAL_MS;
     }
+    /* Nothing is committed before the test says so, and what is repartitioned is to come through all the same. */
+    test->options.repartition_isolation_level = WEIR_REPARTITION_READ_UNCOMMITTED;
     test->partition_count = given.partition_count > 0 ? given.partition_count : 1;
     test->wall_ms = given.wall_ms != 0 ? given.wall_ms : default_wall_ms;
     test->commit_due_ms = test->wall_ms + test->options.commit_interval_ms;

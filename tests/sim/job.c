@@ -233,6 +233,9 @@ static void start(struct job *job)
     if (!simulation_is_up(simulation)) return;
     /* Each life with as many threads as it likes: those of the one before may have left transactions open. */
     job->options.num_stream_threads = 1 + (int32_t)simulation_draw(simulation, THREADS_MAX);
+    job->options.repartition_isolation_level = simulation_chance(simulation, 500)
+                                                   ? WEIR_REPARTITION_READ_COMMITTED
+                                                   : WEIR_REPARTITION_READ_UNCOMMITTED;
     const struct weir_streams_hooks hooks = {.backend = &weir_backend_model,
                                              .commit = &weir_commit_transaction};
     int rc = weir_streams_start_begin(simulation->log, job->topology, &job->options, &hooks,
@@ -272,6 +275,18 @@ static void let_go(struct job *job)
     job->streams = NULL;
 }
 
+/* As a thread asks whose store is full: its group commits, and others do not. */
+static void want_commit(const struct job *job)
+{
+    struct weir_streams *streams = job->streams;
+    if (weir_streams_state(streams) != WEIR_STREAMS_RUNNING || streams->thread_count == 0) return;
+    const size_t index =
+        (size_t)simulation_draw(job->client.simulation, (int64_t)streams->thread_count);
+    struct weir_stream_thread *thread = streams->threads[index];
+    if (atomic_exchange(&thread->is_asking_commit, true)) return;
+    weir_actor_post(streams->actor, &thread->wants_commit.message);
+}
+
 static void act(struct client *client)
 {
     struct job *job = (struct job *)client;
@@ -285,6 +300,8 @@ static void act(struct client *client)
         close_begin(job);
     } else if (job->is_resting || (!simulation->is_calm && simulation_chance(simulation, 3))) {
         close_begin(job);
+    } else if (simulation_chance(simulation, 100)) {
+        want_commit(job);
     }
 }
 

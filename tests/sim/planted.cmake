@@ -22,6 +22,8 @@ weir_planted(torn_tail SYMBOL weir_batch_check_crc SEEDS 300 SOURCES test_engine
 weir_planted(early_commit SYMBOL weir_thread_step SEEDS 50
              SOURCES test_job_seeds.c job.c job_check.c DEPENDS weir_dsl weir_runtime)
 weir_planted(hasty_restore SYMBOL weir_restore_apply SEEDS 50
+              SOURCES test_job_seeds.c job.c job_check.c DEPENDS weir_dsl weir_runtime)
+weir_planted(uncommitted_hop SYMBOL weir_stream_thread_new SEEDS 200
              SOURCES test_job_seeds.c job.c job_check.c DEPENDS weir_dsl weir_runtime)
 weir_planted(largest_time SYMBOL weir_find_timed_topics SEEDS 20
              SOURCES test_replay_seeds.c job.c DEPENDS weir_dsl weir_runtime)

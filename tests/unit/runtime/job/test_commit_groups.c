@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 
+#include "base/hash.h"
 #include "runtime/job/commit_groups.h"
 #include "tests/unit/runtime/task/stage.h"
 
@@ -191,6 +192,67 @@ START_TEST(a_function_that_stands_still_holds_up_no_other_thread)
 }
 END_TEST
 
+/* The same with a hop in between, where each thread reads committed what it has repartitioned; of the other's partition, too.
+ * Where it is read uncommitted the other one would wait for ever. */
+START_TEST(a_function_that_stands_still_holds_up_no_hop)
+{
+    plan = (struct plan){0};
+    int32_t in = plan_topic(&plan, "in", false);
+    int32_t again = plan_topic(&plan, "again-repartition", true);
+    int32_t out = plan_topic(&plan, "out", false);
+    int32_t source = plan_node(&plan, 0, WEIR_PLAN_SOURCE, &stage_source, -1, in, NULL);
+    int32_t node = plan_node(&plan, 0, WEIR_PLAN_OPERATOR, &latch_ops, source, -1, NULL);
+    plan_node(&plan, 0, WEIR_PLAN_SINK, &stage_sink, node, again, NULL);
+    source = plan_node(&plan, 1, WEIR_PLAN_SOURCE, &stage_source, -1, again, NULL);
+    plan_node(&plan, 1, WEIR_PLAN_SINK, &stage_sink, source, out, NULL);
+    stage_start(&stage, plan_done(&plan),
+                STAGE_OPTIONS(.num_stream_threads = 2,
+                              .repartition_isolation_level = WEIR_REPARTITION_READ_COMMITTED));
+    stop_thread_0();
+    /* Keys of which the hop goes to a partition whose reader does not stand still. */
+    int64_t sent = 0;
+    for (char key = 'a'; sent < 3; key++) {
+        const char text_of[2] = {key, '\0'};
+        if (weir_partition_of_key(weir_text(text_of), 2) == 0) continue;
+        stage_produce(&stage, "in", 1, text_of, "1", 1000);
+        sent++;
+        await_committed(1, sent, sent);
+    }
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 0);
+    open_latch();
+    stage_drain(&stage);
+    ck_assert_int_eq(stage_count_records(&stage, "out", 0), 4);
+}
+END_TEST
+
+/* What the writers have committed last is said, too: an end that is too low would let a program that has given the topic up
+ * pass over what nobody has processed. */
+START_TEST(a_job_that_is_closed_says_how_far_its_writers_are)
+{
+    stage_open(&stage, 29);
+    stage_topic(&stage, "in", 2);
+    stage_topic(&stage, "counts", 2);
+    stage_start(&stage, plan_repartition(&plan, WEIR_STORE_ROCKSDB),
+                STAGE_OPTIONS(.num_stream_threads = 2, .commit_interval_ms = 3600000,
+                              .repartition_isolation_level = WEIR_REPARTITION_READ_COMMITTED));
+    for (char key = 'a'; key <= 'h'; key++) {
+        const char text_of[2] = {key, '\0'};
+        stage_produce(&stage, "in", 0, text_of, "1", 1000);
+    }
+    weir_sim_advance_ms(stage.sim, 1000);
+    stage_stop(&stage);
+    int64_t left = 0;
+    for (int32_t p = 0; p < 2; p++) {
+        left += stage_count_records(&stage, "app-again-repartition", p);
+    }
+    ck_assert_int_eq(left, 8);
+    struct weir_error why = {0};
+    stage_start_refused(&stage, plan_count(&plan, WEIR_STORE_ROCKSDB), STAGE_OPTIONS(0),
+                        WEIR_MISMATCH, "has 8 records that are not processed", &why);
+    stage_close(&stage);
+}
+END_TEST
+
 /* ---- a start after a life with more threads -------------------------------------------------- */
 
 /* Three threads have one transaction each open, and the next life has one thread: what the other two have left open would
@@ -227,11 +289,13 @@ static void add(Suite *suite)
     tcase_add_test(tests, threads_of_different_topics_are_not_linked);
     suite_add_tcase(suite, tests);
     tests = tcase_create("lives");
+    tcase_add_test(tests, a_job_that_is_closed_says_how_far_its_writers_are);
     tcase_add_test(tests, a_start_ends_what_all_threads_of_the_last_run_have_open);
     suite_add_tcase(suite, tests);
     tests = tcase_create("latch");
     tcase_add_checked_fixture(tests, open_stage, close_stage);
     tcase_add_test(tests, a_function_that_stands_still_holds_up_no_other_thread);
+    tcase_add_test(tests, a_function_that_stands_still_holds_up_no_hop);
     suite_add_tcase(suite, tests);
 }
 

@@ -247,6 +247,27 @@ START_TEST(nothing_follows_the_last_commit)
 }
 END_TEST
 
+/* Behind the last one nothing is asked of threads any more: what is left is gathered without them, and once. */
+START_TEST(what_is_left_behind_the_last_commit_is_said_without_threads)
+{
+    struct weir_commit_state state = {.interval_ms = INTERVAL_MS};
+    const struct row rows[] = {
+        {WEIR_COMMIT_START, 0, 2, 0, "", 0, IDLE},
+        {WEIR_COMMIT_LAST, 10, 0, 0, "seal-last", 0, SEALING},
+        {WEIR_COMMIT_HANDED_IN, 11, 0, 0, "", 0, SEALING},
+        {WEIR_COMMIT_HANDED_IN, 12, 0, 0, "gather", 0, SEALING},
+        {WEIR_COMMIT_GATHERED, 12, 1, 0, "write", 0, WRITING},
+        {WEIR_COMMIT_ANSWERED, 20, 0, 0, "finish", 0, IDLE},
+        {WEIR_COMMIT_REST, 30, 0, 0, "gather", 0, SEALING},
+        {WEIR_COMMIT_GATHERED, 30, 1, 0, "write", 0, WRITING},
+        {WEIR_COMMIT_ANSWERED, 40, 0, 0, "finish", 0, IDLE},
+        {WEIR_COMMIT_TURN, 10000, 0, 0, "", 0, IDLE},
+    };
+    RUN(&state, rows);
+    ck_assert_int_eq(state.round, 2);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("commit step");
@@ -257,6 +278,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_shortage_is_waited_out);
     tcase_add_test(tests, a_failure_ends_it);
     tcase_add_test(tests, nothing_follows_the_last_commit);
+    tcase_add_test(tests, what_is_left_behind_the_last_commit_is_said_without_threads);
     suite_add_tcase(suite, tests);
 }
 
