@@ -620,7 +620,8 @@ static int check_room(const struct weir_live_transaction *live, const struct wei
 {
     bool is_known = durable(live) != NULL;
     bool is_new = event->type == WEIR_TXN_INIT && !is_known;
-    bool grows = event->type == WEIR_TXN_ADD_PARTITIONS && !event->add->is_verify && is_known;
+    bool adds = event->type == WEIR_TXN_ADD_PARTITIONS && !event->add->is_verify;
+    bool grows = adds && !event->add->is_renewal && is_known;
     if (!is_new && !grows) return 0;
     return weir_transactions_check_room(live->home->coordinator, is_known, size_of(event, live->id),
                                         error);

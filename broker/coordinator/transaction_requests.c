@@ -81,7 +81,7 @@ static void add_arrives(struct weir_message *message)
 void weir_transactions_add(struct weir_transaction_coordinator *coordinator,
                            struct weir_add_partitions_request *request)
 {
-    request->base.is_add = !request->is_verify;
+    request->base.is_add = !request->is_verify && !request->is_renewal;
     request->offsets = NULL;
     weir_transaction_place_send(coordinator, &request->base, add_arrives);
 }

@@ -57,6 +57,9 @@ struct weir_init_transactions_request {
  * Partitions that the transaction is going to write to, or is asked about (`is_verify`: WEIR_TRANSACTION_ABORTABLE for one
  * that is not in it). All or none are added; a partition that is in already is added again at no cost.
  * Whoever asks has looked up that they exist.
+ *
+ * `is_renewal`: nothing is added, and the time of the transaction that is open begins anew, at no cost. Kafka has nothing of
+ * the kind: for a producer in the coordinator's process, which is gone when that is.
  */
 struct weir_add_partitions_request {
     struct weir_transaction_request base;
@@ -64,6 +67,7 @@ struct weir_add_partitions_request {
     size_t partition_count;
     struct weir_slice group; /* and the partition that has this group's offsets; null: none */
     bool is_verify;
+    bool is_renewal;
     int *rcs; /* given, by partition, where the answer is 0; NULL: one rc for all */
     /* of the coordinator: the partition of `group`; NULL: none */
     const struct weir_topic_partition *offsets;

@@ -54,7 +54,8 @@ static int add_partitions(const struct weir_txn *txn, const struct weir_txn_even
     int rc = check_producer(txn, &add->base, error);
     if (rc < 0) return rc;
     bool is_open = txn->state == WEIR_TRANSACTION_ONGOING;
-    if (count_missing(txn, add) == 0 && is_open) return 0;
+    if (add->is_renewal && is_open) update->deadline_ms = event->now_ms + txn->timeout_ms;
+    if (add->is_renewal || (count_missing(txn, add) == 0 && is_open)) return 0;
     struct weir_txn next = weir_txn_begin_next(txn, event);
     rc = weir_txn_join_partitions(is_open ? txn : NULL, add, &next, update->arena, error);
     if (rc < 0) return rc;

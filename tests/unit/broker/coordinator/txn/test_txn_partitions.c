@@ -124,6 +124,34 @@ START_TEST(asking_says_which_are_in_it)
 }
 END_TEST
 
+/* It adds nothing, begins nothing and costs no record: only the time of what is open begins anew, for its producer. */
+START_TEST(a_renewal_has_the_time_begin_anew)
+{
+    struct stage stage;
+    stage_init(&stage);
+    for (int state = WEIR_TRANSACTION_EMPTY; state <= WEIR_TRANSACTION_COMPLETE_ABORT; state++) {
+        struct weir_txn txn = stage_make(&stage, (enum weir_transaction_state)state);
+        bool is_open = state == WEIR_TRANSACTION_ONGOING;
+        struct weir_add_partitions_request add = add_of(NULL, 0);
+        add.is_renewal = true;
+        stage_put(&stage, &txn);
+        stage.deadline_ms = is_open ? stage.now_ms + 1 : WEIR_TXN_NEVER_MS;
+        if (weir_txn_is_prepared(&txn)) {
+            ck_code(ask(&stage, &add), WEIR_CONCURRENT_TRANSACTIONS);
+            continue;
+        }
+        ck_ok(ask(&stage, &add), &stage.error);
+        ck_assert(!stage.update.writes);
+        ck_assert_int_eq(stage.update.deadline_ms,
+                         is_open ? stage.now_ms + STAGE_TIMEOUT_MS : WEIR_TXN_NEVER_MS);
+        add.base.producer_epoch = 4;
+        ck_code(ask(&stage, &add), WEIR_PRODUCER_FENCED);
+        ck_assert_int_eq(stage.update.deadline_ms, stage.deadline_ms);
+    }
+    stage_close(&stage);
+}
+END_TEST
+
 /* One more than are allowed is refused with the bound, and none of them is added. */
 START_TEST(partitions_have_a_bound)
 {
@@ -178,6 +206,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, partitions_are_added_each_once, 0, 3);
     tcase_add_test(tests, only_the_newest_producer_adds);
     tcase_add_test(tests, asking_says_which_are_in_it);
+    tcase_add_test(tests, a_renewal_has_the_time_begin_anew);
     tcase_add_test(tests, partitions_have_a_bound);
     tcase_add_test(tests, without_memory_nothing_is_added);
     suite_add_tcase(suite, tests);
