@@ -365,6 +365,10 @@ int weir_state_seal(struct weir_state *state, weir_changelog_fn append, void *co
 {
     weir_assert(state->magic == WEIR_STATE_MAGIC);
     struct weir_generation *generation = NULL;
+    for (size_t i = 0; i < state->options.store_count; i++) {
+        int rc = weir_store_sweep(&state->stores[i], error);
+        if (rc < 0) return rc;
+    }
     if (state->backend.ops != NULL) {
         generation = gathering_generation(state);
         if (generation == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "seal: out of memory");

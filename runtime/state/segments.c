@@ -31,6 +31,8 @@ void weir_store_init_segments(struct weir_store *store)
     const int64_t retention_ms = store->spec->retention_ms;
     weir_key_schema_check(store->schema);
     weir_assert(weir_store_is_segmented(store) == (retention_ms > 0));
+    weir_assert(store->spec->ttl_ms == 0 || !weir_store_is_segmented(store));
+    weir_assert(store->spec->ttl_ms == 0 || store->spec->is_timestamped);
     store->observed_ms = -1;
     store->expired_ms = INT64_MIN;
     store->outside = (struct weir_store_entry){.flags = WEIR_ENTRY_OUTSIDE, .timestamp_ms = -1};
@@ -93,8 +95,14 @@ bool weir_store_is_over(const struct weir_store *store, int64_t time_ms)
 
 void weir_store_advance(struct weir_store *store, int64_t stream_time_ms)
 {
-    if (!weir_store_is_segmented(store) || stream_time_ms <= store->observed_ms) return;
+    const int64_t ttl_ms = store->spec->ttl_ms;
+    const bool has_bound = weir_store_is_segmented(store) || ttl_ms > 0;
+    if (!has_bound || stream_time_ms <= store->observed_ms) return;
     store->observed_ms = stream_time_ms;
+    if (ttl_ms > 0) {
+        store->expired_ms = stream_time_ms - ttl_ms; /* below 0 as long as no row can be over */
+        return;
+    }
     /* Neither side is negative, so nothing wraps. */
     int64_t expired_ms = stream_time_ms - store->spec->retention_ms;
     if (expired_ms <= store->expired_ms) return;

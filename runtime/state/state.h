@@ -51,6 +51,7 @@ struct weir_store_spec {
     const struct weir_key_schema *schema;
     int64_t retention_ms;   /* 0 where keys have no time, and only there */
     int64_t window_size_ms; /* 0: keys are not windows of one size */
+    int64_t ttl_ms; /* of rows without a time in their keys, timestamped: ttl.c; 0: they stay */
     bool
         is_scanned_often; /* its table keeps its keys in order, so that a walk costs what it gives */
     /* What its changelog takes in one record: key and value together, as they are there. 0: no bound. */
@@ -215,11 +216,18 @@ bool weir_store_is_late(const struct weir_store *store, int64_t time_ms, int64_t
 
 /** Whether the store lets nobody read a row of `time_ms` any more: its time lies behind the retention. */
 bool weir_store_is_over(const struct weir_store *store, int64_t time_ms);
+/** A row of this timestamp is over for the store's time to live: it counts as not there. False without one. Whoever reads a
+ * row of such a store asks, behind weir_store_advance. */
+bool weir_store_is_row_over(const struct weir_store *store, int64_t timestamp_ms);
+static inline bool weir_store_has_ttl(const struct weir_store *store)
+{
+    return weir_store_spec(store)->ttl_ms > 0;
+}
 /**
  * Where keys have a time: the store's own observed stream time; it only grows, and is -1 after a start.
  * A row whose time is at or before it minus the retention is over: it reads as absent, and a change of it
- * is dropped and counted. Its bytes go by whole segments, at the next touch and write-down. Does nothing
- * where keys have none.
+ * is dropped and counted. Its bytes go by whole segments, at the next touch and write-down. Where rows have a time to
+ * live (ttl_ms), the same time decides which are over. Does nothing where there is neither.
  */
 void weir_store_advance(struct weir_store *store, int64_t stream_time_ms);
 int64_t weir_store_dropped_count(const struct weir_store *store);

@@ -80,7 +80,8 @@ struct weir_store {
     bool has_index;
     struct weir_key_rows_index rows_by_key; /* of all entries, where keys have a number */
 
-    /* What follows the stream time; all 0 but observed_ms and expired_ms where keys have no time. */
+    /* What follows the stream time; all 0 but observed_ms and expired_ms where keys have no time, and those two follow it
+     * there only where rows have a time to live. */
     int64_t segment_interval_ms;
     int64_t observed_ms;
     int64_t expired_ms;      /* rows of this time or before are over; INT64_MIN: none is */
@@ -92,6 +93,11 @@ struct weir_store {
     uint64_t expired_segment;
     int64_t dropped_count;
     struct weir_store_entry outside;
+
+    /* Of one whose rows have a time to live: where the next sweep goes on. */
+    uint8_t *sweep_key; /* in the backend; NULL: at its first row */
+    size_t sweep_size;
+    size_t sweep_slot; /* of the table, in a memory store */
 };
 
 /** A gathered row: whose it is, and the memory of its value, which stays when the value shrinks. */
@@ -255,6 +261,13 @@ static inline bool weir_store_refuses(const struct weir_store *store, struct wei
 /** WEIR_INVALID_ARGUMENT for a null key, or one too short to hold its times. */
 int weir_store_check_key(const struct weir_store *store, struct weir_slice key,
                          struct weir_error *error);
+
+/* ---- ttl.c ------------------------------------------------------------------------------------- */
+
+/** Before a seal: delete some of the rows that are over, more the more has changed since the last one. */
+int weir_store_sweep(struct weir_store *store, struct weir_error *error);
+/** store.c: the row counts as changed, to nothing; nobody is told. Not of one that is to be forwarded. WEIR_NO_MEMORY. */
+int weir_store_expire(struct weir_store *store, struct weir_store_entry *entry);
 
 /* ---- keys.c: the bytes in the backend and in the changelog --------------------------------------- */
 

@@ -321,6 +321,18 @@ no_memory:
     return weir_error_set(error, WEIR_NO_MEMORY, "store '%s': set", store->spec->name);
 }
 
+int weir_store_expire(struct weir_store *store, struct weir_store_entry *entry)
+{
+    weir_assert((entry->flags & (WEIR_ENTRY_UNFORWARDED | WEIR_ENTRY_GIVEN)) == 0);
+    weir_assert(entry->old_value == NULL && entry->value != NULL);
+    if (reserve_change(store) < 0) return WEIR_NO_MEMORY;
+    note_change(store, entry, 0);
+    weir_store_free_value(store, entry->value, entry->value_size);
+    entry->value = NULL;
+    entry->value_size = 0;
+    return WEIR_OK;
+}
+
 /* ---- get ---------------------------------------------------------------------------------------- */
 
 int weir_store_get_many(struct weir_store *store, const struct weir_slice *keys, size_t count,

@@ -48,6 +48,7 @@ void weir_store_close(struct weir_store *store)
         weir_store_free_value(store, store->retired[i].value, store->retired[i].size);
     }
     weir_free(store->retired);
+    weir_free(store->sweep_key);
 }
 
 /* Made anew rather than field by field: what a store comes to know later is forgotten here too. */
