@@ -32,6 +32,22 @@ static int check_retention(struct weir_builder *builder, const char *node, int64
     return 0;
 }
 
+static int check_ttl(struct weir_builder *builder, const char *node, int64_t ttl_ms,
+                     struct weir_logical_window window)
+{
+    if (ttl_ms == 0) return 0;
+    if (ttl_ms < 0) {
+        return weir_builder_fail(builder, node,
+                                 "ttl_ms is %lld: more than 0, or 0 for rows that stay",
+                                 (long long)ttl_ms);
+    }
+    if (window.kind == WEIR_WINDOW_NONE) return 0;
+    return weir_builder_fail(builder, node,
+                             "ttl_ms is %lld, but the table is windowed: retention_ms says how "
+                             "long its windows are kept",
+                             (long long)ttl_ms);
+}
+
 int weir_materialized_read(struct weir_builder *builder, const char *node,
                            const struct weir_materialized *materialized,
                            struct weir_logical_window window, struct weir_materialized *read_out)
@@ -51,6 +67,7 @@ int weir_materialized_read(struct weir_builder *builder, const char *node,
                                (int)read.cache);
     }
     if (rc == 0) rc = check_retention(builder, node, read.retention_ms, window);
+    if (rc == 0) rc = check_ttl(builder, node, read.ttl_ms, window);
     if (rc < 0) return rc;
     *read_out = read;
     return 0;
@@ -80,6 +97,7 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
                     window.kind == WEIR_WINDOW_SESSION, /* what came and went is not told */
                 .retention_ms = retention_ms,
                 .window_size_ms = window.size_ms,
+                .ttl_ms = materialized->ttl_ms,
             },
         .table_node = -1,
         .is_named = materialized->name != NULL,

@@ -125,6 +125,21 @@ static int check_stores(const struct weir_builder *builder, struct weir_error *e
     return 0;
 }
 
+/* Whoever needs the value before a change would be told that there was none, of a row that was over. */
+static int check_lives(const struct weir_builder *builder, struct weir_error *error)
+{
+    for (size_t i = 0; i < builder->store_count; i++) {
+        const struct weir_logical_store *store = builder->stores[i];
+        if (store->spec.ttl_ms == 0 || !store->spec.keeps_old) continue;
+        return FAIL(
+            error,
+            "%s: its rows have a time to live, and what is built on it needs the value before "
+            "each change: leave ttl_ms 0",
+            store->name);
+    }
+    return 0;
+}
+
 static int check_splits(const struct weir_builder *builder, struct weir_error *error)
 {
     for (size_t i = 0; i < builder->node_count; i++) {
@@ -145,6 +160,7 @@ int weir_validate(struct weir_builder *builder, struct weir_error *error)
     if (rc == 0) rc = check_merged_sources(builder, error);
     if (rc == 0) rc = check_written_sources(builder, error);
     if (rc == 0) rc = check_stores(builder, error);
+    if (rc == 0) rc = check_lives(builder, error);
     if (rc == 0) rc = check_splits(builder, error);
     return rc;
 }

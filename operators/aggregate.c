@@ -211,14 +211,26 @@ static void count_refused(struct weir_node *node, int64_t before)
 
 /* ---- the batch ------------------------------------------------------------------------------- */
 
+/* What the row finds under its key, now that its own time has come. */
+static struct weir_slice value_before(struct weir_node *node, const struct weir_batch *batch,
+                                      uint32_t row, const struct weir_store_entry *entry,
+                                      bool has_lives)
+{
+    const struct weir_slice value = weir_slice(entry->value, entry->value_size);
+    if (!has_lives) return value;
+    weir_node_observe(node, batch->timestamps[row]);
+    weir_node_advance_lives(node);
+    return weir_store_is_row_over(node->stores[0], entry->timestamp_ms) ? weir_null() : value;
+}
+
 static int change_one(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
-                      struct weir_slice key, struct weir_store_entry *entry,
+                      struct weir_slice key, struct weir_store_entry *entry, struct weir_slice old,
                       struct weir_rows *updates)
 {
     struct weir_node *node = fold->node;
-    struct weir_slice old = weir_slice(entry->value, entry->value_size);
     int64_t timestamp = batch->timestamps[row];
-    if (entry->value != NULL && entry->timestamp_ms > timestamp) timestamp = entry->timestamp_ms;
+    if (!weir_slice_is_null(old) && entry->timestamp_ms > timestamp)
+        timestamp = entry->timestamp_ms;
     if (updates != NULL) {
         int rc = add_update(node, updates, batch, row, key, old, fold, timestamp);
         if (rc < 0) return rc;
@@ -231,18 +243,20 @@ static int fold_changes(struct weir_node *node, const struct weir_batch *batch,
                         struct weir_rows *updates)
 {
     struct weir_row_fold fold;
+    const bool has_lives = weir_node_has_lives(node);
     weir_row_fold_init(&fold, node, updates != NULL);
     for (size_t i = 0; i < changes->count; i++) {
         uint32_t row = changes->rows[i];
         struct weir_store_entry *entry = entries[i];
         weir_node_call_row(node, batch, row);
-        int rc = weir_fold_row(&fold, batch, row, weir_slice(entry->value, entry->value_size));
+        const struct weir_slice old = value_before(node, batch, row, entry, has_lives);
+        int rc = weir_fold_row(&fold, batch, row, old);
         if (rc == 0) {
             rc = weir_store_check_change(node->stores[0], changes->keys[i], fold.bytes,
                                          node->call.error);
         }
         if (rc == 0) {
-            rc = change_one(&fold, batch, row, changes->keys[i], entry, updates);
+            rc = change_one(&fold, batch, row, changes->keys[i], entry, old, updates);
             if (rc < 0) return rc;
             continue;
         }

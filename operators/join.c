@@ -31,6 +31,21 @@ static int select_joinable(struct weir_node *node, const struct weir_batch *batc
     return 0;
 }
 
+/* Each row moves the time on, and finds what is not over by then. */
+static void leave_out_over(struct weir_node *node, const struct weir_batch *batch,
+                           struct weir_slice *found, const int64_t *found_ms)
+{
+    size_t key = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const uint32_t row = weir_batch_row(batch, i);
+        if (batch->key_bytes[row].data == NULL) continue;
+        weir_node_observe(node, batch->timestamps[row]);
+        weir_node_advance_lives(node);
+        if (weir_store_is_row_over(node->stores[0], found_ms[key])) found[key] = weir_null();
+        key++;
+    }
+}
+
 /* The table's values for the selected rows, in order, as objects; NULL where there is none. */
 static int look_up(struct weir_node *node, const struct weir_batch *batch, const void ***values_out)
 {
@@ -39,6 +54,7 @@ static int look_up(struct weir_node *node, const struct weir_batch *batch, const
     struct weir_slice *keys = weir_arena_array(arena, batch->count, sizeof *keys);
     weir_assert(batch->key_bytes != NULL);
     struct weir_slice *found = weir_arena_array(arena, batch->count, sizeof *found);
+    int64_t *found_ms = weir_arena_array(arena, batch->count, sizeof *found_ms);
     const void **values = weir_arena_array(arena, batch->count, sizeof *values);
     if (weir_arena_failed(arena)) return WEIR_NO_MEMORY;
 
@@ -48,8 +64,9 @@ static int look_up(struct weir_node *node, const struct weir_batch *batch, const
         if (key.data != NULL) keys[key_count++] = key;
     }
     int rc = key_count == 0 ? 0
-                            : weir_store_get_many(node->stores[0], keys, key_count, found, NULL,
+                            : weir_store_get_many(node->stores[0], keys, key_count, found, found_ms,
                                                   node->call.error);
+    if (rc == 0 && weir_node_has_lives(node)) leave_out_over(node, batch, found, found_ms);
     for (size_t i = 0; rc == 0 && i < key_count; i++) {
         if (found[i].data == NULL) continue;
         found[i] = weir_arena_copy(arena, found[i]); /* results may outlive the store's entry */

@@ -21,6 +21,7 @@ struct weir_process {
     const struct weir_process_config *config;
     void *user; /* the processor's state */
     struct weir_rows rows;
+    bool has_lives; /* rows of its stores have a time to live */
     uint64_t
         copying; /* a bit for each of the first stores: what its values are read into holds nothing
                          of their bytes */
@@ -73,6 +74,10 @@ static int call_user(struct weir_process *process, const struct weir_batch *batc
     process->batch = batch;
     process->row = row;
     weir_node_call_row(node, batch, row);
+    if (process->has_lives) {
+        weir_node_observe(node, batch->timestamps[row]);
+        weir_node_advance_lives(node);
+    }
     node->call.context = processor->context;
     weir_object_check_row(&process->check, batch->keys[row], batch->values[row]);
     int rc = processor->process(process, process->user, &node->call, batch->keys[row],
@@ -104,6 +109,7 @@ static int fire(struct weir_node *node, void *context, int64_t time_ms)
     weir_assert(punctuate >= process->timers);
     weir_assert(punctuate < process->timers + process->timer_count);
     begin(process);
+    if (process->has_lives) weir_node_advance_lives(node);
     node->call.context = process->config->processor.context;
     weir_node_call_no_row(node, time_ms);
     int rc = (*punctuate)(process, process->user, &node->call, time_ms);
@@ -239,10 +245,13 @@ int weir_store_get(struct weir_process *process, struct weir_store *store, const
     if (index < 0) return (int)index;
     struct weir_slice key_bytes;
     struct weir_slice value;
+    int64_t timestamp_ms;
     int rc = store_bytes(process, process->config->store_keys[index], true, key, &key_bytes);
     if (rc == 0) {
-        rc = weir_store_get_many(store, &key_bytes, 1, &value, NULL, process->node->call.error);
+        rc = weir_store_get_many(store, &key_bytes, 1, &value, &timestamp_ms,
+                                 process->node->call.error);
     }
+    if (rc == 0 && weir_store_is_row_over(store, timestamp_ms)) value = weir_null();
     return rc < 0 ? rc : value_object(process, index, value, value_out);
 }
 
@@ -267,6 +276,7 @@ int weir_store_put(struct weir_process *process, struct weir_store *store, const
 
 struct walk {
     struct weir_process *process;
+    struct weir_store *store;
     int64_t index;
     int (*each)(void *context, const void *key, const void *value);
     void *context;
@@ -279,8 +289,8 @@ static int walk_entry(void *opaque, struct weir_slice key, struct weir_slice val
     const struct weir_process_config *config = walk->process->config;
     const void *key_object;
     const void *object;
-    (void)timestamp_ms;
     struct weir_node *node = walk->process->node;
+    if (weir_store_is_row_over(walk->store, timestamp_ms)) return 0;
     weir_assert_slow(walk->index >= 0 && (size_t)walk->index < config->store_count);
     int rc = weir_rows_object(node, config->store_keys[walk->index], true, key, &key_object);
     if (rc == 0) rc = value_object(walk->process, walk->index, value, &object);
@@ -299,7 +309,7 @@ int weir_store_range(struct weir_process *process, struct weir_store *store, con
     if (from != NULL) rc = store_bytes(process, serde, true, from, &bounds[0]);
     if (rc == 0 && to != NULL) rc = store_bytes(process, serde, true, to, &bounds[1]);
     if (rc < 0) return rc;
-    struct walk walk = {process, index, each, context};
+    struct walk walk = {process, store, index, each, context};
     return weir_store_scan(store, bounds[0], bounds[1], walk_entry, &walk,
                            process->node->call.error);
 }
@@ -311,6 +321,7 @@ static int open_process(struct weir_node *node, struct weir_error *error)
     struct weir_process *process = node->state;
     process->node = node;
     process->config = node->plan->config;
+    process->has_lives = weir_node_has_lives(node);
     for (size_t i = 0; i < process->config->store_count && i < 64; i++) {
         bool copies = weir_serde_copies_bytes(process->config->store_values[i]);
         process->copying |= (uint64_t)copies << i;

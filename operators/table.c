@@ -33,9 +33,14 @@ static int store_rows(struct weir_node *node, const struct weir_batch *batch,
     for (size_t i = 0; i < batch->count; i++) {
         keys[i] = batch->key_bytes[weir_batch_row(batch, i)];
     }
+    const bool has_lives = weir_node_has_lives(node);
     int rc = weir_store_touch(node->stores[0], keys, batch->count, entries, node->call.error);
     for (size_t i = 0; rc == 0 && i < batch->count; i++) {
         uint32_t row = weir_batch_row(batch, i);
+        if (has_lives) {
+            weir_node_observe(node, batch->timestamps[row]);
+            weir_node_advance_lives(node);
+        }
         struct weir_slice value = batch->value_bytes[row];
         rc = weir_store_check_change(node->stores[0], keys[i], value, node->call.error);
         if (rc < 0) { /* the table keeps the key's old value */

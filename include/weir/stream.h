@@ -183,6 +183,9 @@ struct weir_materialized {
     bool is_logging_disabled;
     int64_t
         retention_ms; /* windowed: 0: as long as records come; more keeps closed windows longer */
+    /* Not windowed: a row whose timestamp is so far behind the stream time is not read any more, and is removed; nobody
+     * downstream is told. 0: rows stay for ever. docs/guide/tables.md. */
+    int64_t ttl_ms;
 };
 /** `struct weir_materialized options = {WEIR_MATERIALIZED_INIT, .name = "counts"};` */
 #define WEIR_MATERIALIZED_INIT .size = sizeof(struct weir_materialized)

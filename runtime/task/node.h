@@ -119,6 +119,24 @@ static inline void weir_node_observe(struct weir_node *node, int64_t timestamp_m
     weir_node_follow_bound(node);
 }
 
+/** What its stores hold goes by stream time, because rows there have a time to live: it observes each row, and then calls
+ * weir_node_advance_lives, before it looks at the row's key in them. */
+static inline bool weir_node_has_lives(const struct weir_node *node)
+{
+    for (size_t i = 0; i < node->plan->store_count; i++) {
+        if (weir_store_has_ttl(node->stores[i])) return true;
+    }
+    return false;
+}
+/** Those of its stores whose rows have a time to live observe what it has observed. */
+static inline void weir_node_advance_lives(struct weir_node *node)
+{
+    for (size_t i = 0; i < node->plan->store_count; i++) {
+        if (weir_store_has_ttl(node->stores[i]))
+            weir_store_advance(node->stores[i], node->observed_ms);
+    }
+}
+
 /** Hand a batch to all children in order; row by row where the plan says so. */
 int weir_node_forward(struct weir_node *node, const struct weir_batch *batch);
 /** To one child (branch). */

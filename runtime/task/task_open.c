@@ -315,6 +315,7 @@ int weir_task_open(struct weir_task *task, const struct weir_node_mark *marks, s
     for (size_t i = 0; i < task->plan->node_count && rc >= 0; i++) {
         struct weir_node *node = &task->nodes[i];
         task->open_count = i + 1;
+        weir_node_advance_lives(node);
         if (node->plan->ops->open == NULL) continue;
         rc = node->plan->ops->open(node, error);
         (void)weir_error_wrap(error, rc, "open node '%s' of task %s", node->plan->name, task->name);

@@ -10,6 +10,7 @@ static bool observes_time(const struct weir_topology *topology, const struct wei
     for (size_t i = 0; i < node->store_count; i++) {
         const struct weir_store_spec *spec = &topology->stores[node->stores[i]].spec;
         if (weir_key_schema_has_time(weir_store_spec_schema(spec))) return true;
+        if (spec->ttl_ms > 0) return true;
     }
     return false;
 }

@@ -243,8 +243,10 @@ int weir_test_store_get(struct weir_test *test, const char *store, struct weir_s
         return weir_test_keep(test, rc, &error);
     }
     struct weir_slice value;
-    rc = weir_store_get_many(found, &key, 1, &value, NULL, &error);
+    int64_t timestamp_ms;
+    rc = weir_store_get_many(found, &key, 1, &value, &timestamp_ms, &error);
     if (rc < 0) return weir_test_keep(test, rc, &error);
+    if (weir_store_is_row_over(found, timestamp_ms)) return WEIR_END;
     if (weir_slice_is_null(value)) return WEIR_END;
     *value_out = weir_arena_copy(&test->view, value);
     return weir_arena_failed(&test->view) ? weir_test_keep(test, WEIR_NO_MEMORY, NULL) : 0;

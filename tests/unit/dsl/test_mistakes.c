@@ -756,6 +756,39 @@ START_TEST(topic_of_sessions_is_read_as_windows)
 }
 END_TEST
 
+START_TEST(time_to_live_is_negative)
+{
+    struct weir_builder *builder = weir_builder_new();
+    (void)weir_count(weir_group_by_key(strings(builder)), WEIR_STORE(.ttl_ms = -1));
+    expect(builder, "weir_count: ttl_ms is -1: more than 0, or 0 for rows that stay");
+}
+END_TEST
+
+START_TEST(time_to_live_of_windows)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_windowed_stream *windowed = weir_windowed_by(weir_group_by_key(strings(builder)),
+                                                             (struct weir_tumbling){.size_ms = 10});
+    (void)weir_windowed_count(windowed, WEIR_STORE(.ttl_ms = 100));
+    expect(builder, "weir_count: ttl_ms is 100, but the table is windowed: retention_ms says how "
+                    "long its windows are kept");
+}
+END_TEST
+
+/* Suppress tells what was before each change. */
+START_TEST(time_to_live_below_who_needs_old_values)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_table *counts = weir_count(weir_group_by_key(strings(builder)),
+                                           WEIR_STORE(.name = "counts", .ttl_ms = 100));
+    const struct weir_suppress_options options = {
+        WEIR_SUPPRESS_OPTIONS_INIT, .until = WEIR_SUPPRESS_UNTIL_TIME_LIMIT, .time_limit_ms = 5};
+    weir_to(weir_to_stream(weir_suppress(counts, &options)), "out");
+    expect(builder, "counts: its rows have a time to live, and what is built on it needs the value "
+                    "before each change: leave ttl_ms 0");
+}
+END_TEST
+
 START_TEST(retention_without_windows)
 {
     struct weir_builder *builder = weir_builder_new();
@@ -945,6 +978,9 @@ static void add(Suite *suite)
     tcase_add_test(tests, sessions_without_a_merger);
     tcase_add_test(tests, topic_of_sessions_is_read_as_windows);
     tcase_add_test(tests, retention_without_windows);
+    tcase_add_test(tests, time_to_live_is_negative);
+    tcase_add_test(tests, time_to_live_of_windows);
+    tcase_add_test(tests, time_to_live_below_who_needs_old_values);
     tcase_add_test(tests, merged_stream_is_of_another_builder);
     tcase_add_test(tests, joined_table_is_of_another_builder);
     tcase_add_test(tests, split_has_no_branch);
