@@ -6,10 +6,10 @@
  * changed key once, with the value it forwarded last as the old one; an uncached one forwards every
  * update.
  *
- * Windows (W1): [start, start + size) with starts at the multiples of the advance; a row updates each
- * of its windows while that one's end is after (observed stream time - grace), else it is dropped from
- * it as late. The observed time is this operator's own and includes the row at hand (weir_node_observe). So a row becomes
- * one *change* per window, in order of their starts:
+ * Windows (W1): [start, start + size) with starts at the multiples of the advance; a row updates
+ * each of its windows while that one's end is after (observed stream time - grace), else it is
+ * dropped from it as late. The observed time is this operator's own and includes the row at hand
+ * (weir_node_observe). So a row becomes one *change* per window, in order of their starts:
  *
  *        size 10, advance 5          a row at 12:   [5, 15)  [10, 20)
  *      0    5   10   15   20
@@ -17,8 +17,8 @@
  *           ├─────────┤                             end 15 <= 18: late    end 20 > 18: updated
  *                ├─────────┤
  *
- * A batch of many windows is taken in pieces, so that its changes have a bound. Windows that emit when
- * they close forward no update (window_close.h).
+ * A batch of many windows is taken in pieces, so that its changes have a bound. Windows that emit
+ * when they close forward no update (window_close.h).
  */
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -57,8 +57,8 @@ static int init_changes(struct weir_node *node, struct changes *changes, size_t 
     return weir_arena_failed(arena) ? WEIR_NO_MEMORY : 0;
 }
 
-/* Timestamps are not negative here. Most rows are in the window of the row before them, which begins at
- * `last_ms`: they need no division. */
+/* Timestamps are not negative here. Most rows are in the window of the row before them, which
+ * begins at `last_ms`: they need no division. */
 static int64_t tumbling_start(int64_t timestamp_ms, int64_t size_ms, int64_t last_ms)
 {
     weir_assert_slow(timestamp_ms >= 0 && size_ms > 0);
@@ -200,8 +200,8 @@ static int add_update(struct weir_node *node, struct weir_rows *rows,
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 
-/* Changes of windows that are over for the store, though not for this input. On a disk Kafka Streams takes
- * them, to no use, and does not count them. */
+/* Changes of windows that are over for the store, though not for this input. On a disk Kafka
+ * Streams takes them, to no use, and does not count them. */
 static void count_refused(struct weir_node *node, int64_t before)
 {
     const struct weir_store *store = node->stores[0];
@@ -357,7 +357,8 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     return rc;
 }
 
-/* What the last commit knew of stream time holds for the store too, before the first record comes. */
+/* What the last commit knew of stream time holds for the store too, before the first record
+ * comes. */
 static int open_windows(struct weir_node *node, struct weir_error *error)
 {
     (void)error;

@@ -5,7 +5,8 @@
 #include "runtime/task/batch.h"
 
 /**
- * A row of a suppress buffer, as its store and its changelog have it; big-endian, sizes i32, -1 for null:
+ * A row of a suppress buffer, as its store and its changelog have it; big-endian, sizes i32, -1 for
+ * null:
  *
  *     timestamp i64 · offset i64 · size, topic · partition i32
  *     count of headers i32, each: size, key · size, value

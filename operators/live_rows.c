@@ -85,8 +85,9 @@ static void move_to_front(struct weir_live_key *key)
     key->first = 0;
 }
 
-/* Behind the rows there is room for `count`: rows come at the end, as a rule. What went at the front is taken
- * again once it is as much as what is left, so that a row is moved once for each that went. */
+/* Behind the rows there is room for `count`: rows come at the end, as a rule. What went at the
+ * front is taken again once it is as much as what is left, so that a row is moved once for each
+ * that went. */
 int weir_live_key_reserve(struct weir_live_rows *live, struct weir_live_key *key, uint32_t count)
 {
     weir_assert(key->first + key->count <= key->capacity);

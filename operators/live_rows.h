@@ -6,18 +6,21 @@
 #include "runtime/task/node.h"
 
 /**
- * Which rows of a store with times are not over, by record key and in order of time: where a session or
- * a sliding window is looked for, which is asked per record and would be a scan of the store each time.
+ * Which rows of a store with times are not over, by record key and in order of time: where a
+ * session or a sliding window is looked for, which is asked per record and would be a scan of the
+ * store each time.
  *
  *     "a"  ──>  [end 15, start 10]  [end 31, start 26]
  *     "b"  ──>  [end 12, start 12]
  *
- * It has the times alone, values are the store's. It is made of the store when the node is opened and
- * follows each change, so it always has all rows that are not over: about 100 bytes and the key for each
- * key that has one. What is over goes when its key is met, and by a sweep when the keys have doubled.
+ * It has the times alone, values are the store's. It is made of the store when the node is opened
+ * and follows each change, so it always has all rows that are not over: about 100 bytes and the key
+ * for each key that has one. What is over goes when its key is met, and by a sweep when the keys
+ * have doubled.
  *
- * Its memory has a budget of its own, WEIR_LIVE_ROWS_BYTES_MAX in each task: it cannot be evicted from, for a
- * window that is not found would be begun a second time. A job whose keys need more stops (WEIR_LIMIT).
+ * Its memory has a budget of its own, WEIR_LIVE_ROWS_BYTES_MAX in each task: it cannot be evicted
+ * from, for a window that is not found would be begun a second time. A job whose keys need more
+ * stops (WEIR_LIMIT).
  */
 enum { WEIR_LIVE_ROWS_BYTES_MAX = 1 << 30 };
 
@@ -54,12 +57,13 @@ void weir_live_rows_close(struct weir_live_rows *live);
 /** What a call below returned that is negative: the same, with a text for WEIR_LIMIT. */
 int weir_live_rows_failed(const struct weir_live_rows *live, const struct weir_node *node, int rc,
                           struct weir_error *error);
-/** The rows of a key, of that hash, without those at or before `expired_ms`; made if there are none. The
- * pointer is good until the next call of this. WEIR_NO_MEMORY; WEIR_LIMIT: more than its budget. */
+/** The rows of a key, of that hash, without those at or before `expired_ms`; made if there are none.
+ * The pointer is good until the next call of this. WEIR_NO_MEMORY; WEIR_LIMIT: more than its
+ * budget. */
 int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, uint64_t hash,
                         int64_t expired_ms, struct weir_live_key **key_out);
-/** Have the memory that a find of `key` will want come to the cache meanwhile: where the key is noted, and,
- * once that is there (a few rows later), what is noted of it. Per record, so inline. */
+/** Have the memory that a find of `key` will want come to the cache meanwhile: where the key is
+ * noted, and, once that is there (a few rows later), what is noted of it. Per record, so inline. */
 static inline void weir_live_rows_prefetch_slot(const struct weir_live_rows *live, uint64_t hash)
 {
     if (live->slot_count > 0) {

@@ -1,13 +1,13 @@
 /* Which kind of thing lies at an address, and does it suit a serde?
  *
- * Both sides are layouts: fields with a kind, an offset and a size. What a serde reads agrees with what
- * lies there if each of its fields finds one of the same kind at the same place, or a place that nobody
- * declared (a member that is not stored, the room behind a slice): of that nothing is known, and it is
- * believed. So the first member of a struct passes for the number it is, and two declarations of one C
- * struct for each other; a text where a number is read does not.
+ * Both sides are layouts: fields with a kind, an offset and a size. What a serde reads agrees with
+ * what lies there if each of its fields finds one of the same kind at the same place, or a place
+ * that nobody declared (a member that is not stored, the room behind a slice): of that nothing is
+ * known, and it is believed. So the first member of a struct passes for the number it is, and two
+ * declarations of one C struct for each other; a text where a number is read does not.
  *
- * One address can be within several things: a key selected from a value is a part of that value. One
- * that agrees is enough.
+ * One address can be within several things: a key selected from a value is a part of that value.
+ * One that agrees is enough.
  */
 #include "operators/objects.h"
 
@@ -59,8 +59,8 @@ bool weir_serde_copies_bytes(const struct weir_serde *serde)
 
 /* ---- layouts --------------------------------------------------------------------------------- */
 
-/* The innermost declared field that covers `offset`, and where it begins; NULL: none. `skip` passes over
- * that many, for the members of a union. */
+/* The innermost declared field that covers `offset`, and where it begins; NULL: none. `skip` passes
+ * over that many, for the members of a union. */
 static const struct weir_field *field_at(const struct weir_struct_type *layout, size_t offset,
                                          size_t *skip, size_t *begin_out)
 {
@@ -132,7 +132,7 @@ static const char *kind_name(int kind)
     return has_name ? names[kind] : "object";
 }
 
-/* ---- new objects ------------------------------------------------------------------------------- */
+/* ---- new objects ----------------------------------------------------------------------------- */
 
 static size_t kind_size(int kind)
 {

@@ -6,9 +6,9 @@
 /**
  * Whether what a user's function hands over is what the serde declared for it writes.
  *
- * An object is a bare pointer, so only one whose origin is known can be judged: one that lies within the
- * objects that the function was given (their layouts are those of the serdes that made them), and one
- * that weir_scope_new made lately. All others are believed.
+ * An object is a bare pointer, so only one whose origin is known can be judged: one that lies
+ * within the objects that the function was given (their layouts are those of the serdes that made
+ * them), and one that weir_scope_new made lately. All others are believed.
  */
 enum { WEIR_OBJECT_INPUTS = 3 };
 
@@ -30,7 +30,8 @@ struct weir_object_side {
 struct weir_object_check {
     const struct weir_scope *scope;
     struct weir_error *error;
-    /* Key, value, and one more: what a join or a reduce has besides, or the key in a windowed one. */
+    /* Key, value, and one more: what a join or a reduce has besides, or the key in a windowed
+     * one. */
     struct weir_object_input inputs[WEIR_OBJECT_INPUTS];
     bool is_windowed;
     struct weir_object_side key;
@@ -40,14 +41,15 @@ struct weir_object_check {
 struct weir_object_side weir_object_side(const struct weir_struct_type *layout, const char *serde,
                                          const char *what);
 
-/** The declared struct that a serde is for; NULL: it is another one, or a copy with functions of its own. */
+/** The declared struct that a serde is for; NULL: it is another one, or a copy with functions of its
+ * own. */
 const struct weir_struct_type *weir_serde_struct_type(const struct weir_serde *serde);
-/** The layout of a serde's objects: a declared struct's own, or one field at 0 for the plain serdes and
- * copies of them. NULL for all others, copies with functions of their own among them. */
+/** The layout of a serde's objects: a declared struct's own, or one field at 0 for the plain serdes
+ * and copies of them. NULL for all others, copies with functions of their own among them. */
 const struct weir_struct_type *weir_serde_layout(const struct weir_serde *serde);
 
-/** The serde makes a new object of each run of bytes, which is the caller's to change: so do all whose
- * layout is known. */
+/** The serde makes a new object of each run of bytes, which is the caller's to change: so do all
+ * whose layout is known. */
 static inline bool weir_serde_makes_objects(const struct weir_serde *serde)
 {
     return weir_serde_layout(serde) != NULL;
@@ -81,7 +83,8 @@ int weir_object_check_closely(const struct weir_object_check *check,
                               const struct weir_object_side *side, const void *object);
 
 /** 0, or WEIR_SERDE with the error set: the object's origin is known, and it is of another kind than
- * declared. Per record, so inline: passed on, or just made of the very type, is a few comparisons. */
+ * declared. Per record, so inline: passed on, or just made of the very type, is a few
+ * comparisons. */
 static inline int weir_object_check_one(const struct weir_object_check *check,
                                         const struct weir_object_side *side, const void *object)
 {

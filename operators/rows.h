@@ -4,8 +4,8 @@
 #include "runtime/task/node.h"
 
 /**
- * Rows in the making, for operators whose output has other rows than their input (flat_map, process,
- * the updates of a table). Columns grow in the batch's arena; the first failure sticks.
+ * Rows in the making, for operators whose output has other rows than their input (flat_map,
+ * process, the updates of a table). Columns grow in the batch's arena; the first failure sticks.
  */
 struct weir_rows {
     struct weir_arena *arena;

@@ -64,9 +64,9 @@ static size_t struct_size(const struct weir_struct_type *type, const uint8_t *ob
 /* ---- neighbours ------------------------------------------------------------------------------ */
 
 /*
- * Fields are met in runs: as long as the next one is of the same width it is copied in the same loop, its
- * bytes turned round, without asking again what it is. The place in the bytes is a pointer that stays in a
- * register; nothing of it is in memory between two fields.
+ * Fields are met in runs: as long as the next one is of the same width it is copied in the same
+ * loop, its bytes turned round, without asking again what it is. The place in the bytes is a
+ * pointer that stays in a register; nothing of it is in memory between two fields.
  */
 static bool is_wide(const struct weir_field *field)
 {
@@ -78,7 +78,7 @@ static bool is_narrow(const struct weir_field *field)
     return field->kind == WEIR_FIELD_KIND_INT32;
 }
 
-/* ---- writing: NULL where `end` is too near ---------------------------------------------------- */
+/* ---- writing: NULL where `end` is too near --------------------------------------------------- */
 
 static uint8_t *write_run(uint8_t *to, const uint8_t *end, uint64_t length, const void *bytes,
                           size_t size)
@@ -148,7 +148,7 @@ static uint8_t *write_fields(uint8_t *to, const uint8_t *end, const struct weir_
     return to;
 }
 
-/* ---- reading: NULL where a field cannot be read, and which one ---------------------------------- */
+/* ---- reading: NULL where a field cannot be read, and which one ------------------------------- */
 
 /* A size of at most 32 bits. */
 static const uint8_t *read_size(const uint8_t *at, const uint8_t *end, uint64_t *size_out)
@@ -264,8 +264,8 @@ static int read_struct(const struct weir_struct_type *type, struct weir_slice by
 
 /* ---- the serde ------------------------------------------------------------------------------- */
 
-/* As a rule an object's bytes fit here, and then they are written once and their size need not be found
- * first. Nothing of it is looked at before it is written. */
+/* As a rule an object's bytes fit here, and then they are written once and their size need not be
+ * found first. Nothing of it is looked at before it is written. */
 enum { ROOM = 512 };
 #if defined(__has_attribute) && __has_attribute(uninitialized)
 #define UNINITIALIZED __attribute__((uninitialized))
@@ -316,8 +316,8 @@ size_t weir_struct_serialize(const struct weir_serde *serde, struct weir_serde_c
     return count;
 }
 
-/* Objects are made in pieces that double: a caller comes back behind each row that cannot be read, and takes
- * no more of the batch's memory than the rows that were. */
+/* Objects are made in pieces that double: a caller comes back behind each row that cannot be read,
+ * and takes no more of the batch's memory than the rows that were. */
 enum { PIECE_MAX = 32 };
 
 size_t weir_struct_deserialize(const struct weir_serde *serde, struct weir_serde_call *call,

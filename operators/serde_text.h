@@ -9,10 +9,11 @@
 #include "weir/serde.h"
 
 /**
- * The usual mistake with serdes: a function returns a text of weir_call_printf, and the serde beside
- * it is of numbers or of a struct. Objects have no tags, so what is written then is the text's
- * address. It tells itself, though: the bytes stand right behind their slice (runtime/task/scope.c), and
- * no number is the address of the place behind itself. `object` has 8 bytes at least.
+ * The usual mistake with serdes: a function returns a text of weir_call_printf, and the serde
+ * beside it is of numbers or of a struct. Objects have no tags, so what is written then is the
+ * text's address. It tells itself, though: the bytes stand right behind their slice
+ * (runtime/task/scope.c), and no number is the address of the place behind itself. `object` has 8
+ * bytes at least.
  */
 static inline bool weir_object_is_text(const void *object)
 {

@@ -1,18 +1,20 @@
 /* count, reduce and aggregate over sessions: records of a key that are no further apart than a gap.
  *
- * A session is [first, last], both inclusive. Each record begins one, [ts, ts], which takes up all that
- * it touches: those that overlap [ts - gap, ts + gap], in order of time (W3):
+ * A session is [first, last], both inclusive. Each record begins one, [ts, ts], which takes up all
+ * that it touches: those that overlap [ts - gap, ts + gap], in order of time (W3):
  *
  *     gap 5       10─────15      20──22          a record at 17 joins the two
  *     becomes     10─────────────────22          out: tombstones of [10, 15] and [20, 22], then this
  *
- * Their aggregates are merged into a new one and the record is folded into it; they are removed and given
- * on as deleted, unless nothing has changed but the value ([ts, ts] once more). It is late, and nothing
- * happens, when what it would become ends before (observed stream time - grace - gap). The observed time
- * is this operator's own, the record included; sessions are found as they were before it.
+ * Their aggregates are merged into a new one and the record is folded into it; they are removed and
+ * given on as deleted, unless nothing has changed but the value ([ts, ts] once more). It is late,
+ * and nothing happens, when what it would become ends before (observed stream time - grace - gap).
+ * The observed time is this operator's own, the record included; sessions are found as they were
+ * before it.
  *
- * Which sessions a key has is in `live` (live_rows.h): a row of the store's key for a record, its end and
- * start. Results carry the session's end as their timestamp; the changelog has the record's.
+ * Which sessions a key has is in `live` (live_rows.h): a row of the store's key for a record, its
+ * end and start. Results carry the session's end as their timestamp; the changelog has the
+ * record's.
  */
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -107,8 +109,8 @@ static int add_update(struct weir_node *node, struct weir_rows *rows,
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 
-/* Those that are taken up go, then the new one is there. Room is reserved: the store alone can fail, and
- * that stops the task. */
+/* Those that are taken up go, then the new one is there. Room is reserved: the store alone can
+ * fail, and that stops the task. */
 static int apply(struct weir_row_fold *fold, const struct weir_batch *batch, uint32_t row,
                  struct merge *merge, struct weir_rows *updates)
 {
@@ -153,8 +155,8 @@ static int fold_merged(struct weir_row_fold *fold, const struct weir_batch *batc
                                    node->call.error);
 }
 
-/* A session that has closed may still become part of another, when this record is in time though alone it
- * would not be: it is given on before, as it would have been at once. */
+/* A session that has closed may still become part of another, when this record is in time though
+ * alone it would not be: it is given on before, as it would have been at once. */
 static int give_before(struct weir_node *node, const struct merge *merge)
 {
     struct session_state *state = node->state;
@@ -198,8 +200,8 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     return apply(fold, batch, row, &merge, updates);
 }
 
-/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has moved the
- * time. */
+/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has
+ * moved the time. */
 static int emit_closed(struct weir_node *node, const struct weir_batch *batch, uint32_t row)
 {
     const struct weir_aggregate_config *config = node->plan->config;
@@ -215,8 +217,8 @@ static int emit_closed(struct weir_node *node, const struct weir_batch *batch, u
     return weir_window_close_emit(&state->close, node, &range, batch, row);
 }
 
-/* One short of the observed time: the session that ends as far back as is not late yet is kept. What has
- * not been emitted does not expire, however far time jumps. */
+/* One short of the observed time: the session that ends as far back as is not late yet is kept.
+ * What has not been emitted does not expire, however far time jumps. */
 static void advance_store(struct weir_node *node)
 {
     const struct weir_aggregate_config *config = node->plan->config;
@@ -291,7 +293,8 @@ static struct weir_live_row live_row(struct weir_slice key, int64_t timestamp_ms
                                   weir_session_key_start(key)};
 }
 
-/* What the last commit knew of stream time holds for the store too, before the first record comes. */
+/* What the last commit knew of stream time holds for the store too, before the first record
+ * comes. */
 static int open_sessions(struct weir_node *node, struct weir_error *error)
 {
     const struct weir_aggregate_config *config = node->plan->config;

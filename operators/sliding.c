@@ -1,8 +1,8 @@
 /* count, reduce and aggregate over sliding windows: all records of a key within a difference d.
  *
- * A window is [start, start + d], both inclusive, and is there for the records that define it: each record
- * at t has the one that ends with it, [t - d, t] (its left window), and the one that begins behind it,
- * [t + 1, t + 1 + d] (its right window), if a record lies in there. So a record (W2)
+ * A window is [start, start + d], both inclusive, and is there for the records that define it: each
+ * record at t has the one that ends with it, [t - d, t] (its left window), and the one that begins
+ * behind it, [t + 1, t + 1 + d] (its right window), if a record lies in there. So a record (W2)
  *
  *   - is folded into each window that has its time in it;
  *   - makes its left window, if that is not there: out of the window of the record before it, whose
@@ -14,13 +14,14 @@
  *                  b at 13         [5───10]   [8───13]            a's left window, b's left: a b
  *                                     [11───16]                   a's right window: b
  *
- * Before d time has not been going on for long enough: all records there share one window, [0, d]. A
- * window is late when its end is before (observed stream time - grace), a record when all of its own are.
+ * Before d time has not been going on for long enough: all records there share one window, [0, d].
+ * A window is late when its end is before (observed stream time - grace), a record when all of its
+ * own are.
  *
- * What a record does is planned out of the index of the key's windows alone (live_rows.h: start, and
- * the largest timestamp in it), then done. The order is that of Kafka Streams, from the last window to the
- * first. Windows are found as long as its store would find them: while they start after (last start put
- * - retention).
+ * What a record does is planned out of the index of the key's windows alone (live_rows.h: start,
+ * and the largest timestamp in it), then done. The order is that of Kafka Streams, from the last
+ * window to the first. Windows are found as long as its store would find them: while they start
+ * after (last start put - retention).
  */
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -186,8 +187,8 @@ static int make_plan(struct weir_node *node, const struct weir_live_key *key, in
 
 /* ---- what a plan needs ----------------------------------------------------------------------- */
 
-/* The entries of its steps, then that of the window before. The copy of what the last window had: its
- * own update comes first. */
+/* The entries of its steps, then that of the window before. The copy of what the last window had:
+ * its own update comes first. */
 struct found {
     struct weir_slice *keys;
     struct weir_store_entry **entries;
@@ -281,7 +282,8 @@ static int fold_step(struct work *work, const struct step *step, const struct fo
         work->fold.bytes = found->right;
         rc = weir_rows_object(node, config->value_serde, false, found->right, &work->fold.object);
     } else {
-        /* A new one may be there since the step before: the same window, made for another reason. */
+        /* A new one may be there since the step before: the same window, made for another
+         * reason. */
         const struct weir_slice from = step->kind == UPDATE   ? old
                                        : step->kind == EXTEND ? found->left
                                                               : weir_null();
@@ -331,8 +333,8 @@ static int do_step(struct work *work, const struct step *step, const struct foun
     return weir_store_set(node->stores[0], entry, work->fold.bytes, timestamp_ms, node->call.error);
 }
 
-/* The last start that was put, as the store counts time. It is at most one behind the observed time, but
- * where writers hold that back: then the store waits for them as well. */
+/* The last start that was put, as the store counts time. It is at most one behind the observed
+ * time, but where writers hold that back: then the store waits for them as well. */
 static int64_t store_time(const struct weir_node *node)
 {
     const struct sliding_state *state = node->state;
@@ -373,8 +375,8 @@ static int process_row(struct work *work)
     return rc < 0 ? rc : 0;
 }
 
-/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has moved the
- * time. */
+/* W4: those that end before the close time and have not been emitted. `batch` NULL: no row has
+ * moved the time. */
 static int emit_closed(struct weir_node *node, const struct weir_batch *batch, uint32_t row)
 {
     const struct weir_aggregate_config *config = node->plan->config;

@@ -1,22 +1,23 @@
 /* suppress: a table's updates, held back until a window closes, or for a time.
  *
- * Each key has one row in the buffer, the latest; it keeps the place that its first update since it was
- * last given on took, by a *time*: the window's end, or the update's timestamp. With each update, of
- * whatever key, rows go on whose time is at or before (observed stream time - delay), by time and then
- * by key (W5). The delay is the window's grace, or the limit.
+ * Each key has one row in the buffer, the latest; it keeps the place that its first update since it
+ * was last given on took, by a *time*: the window's end, or the update's timestamp. With each
+ * update, of whatever key, rows go on whose time is at or before (observed stream time - delay), by
+ * time and then by key (W5). The delay is the window's grace, or the limit.
  *
  *     delay 5    observed 14            observed 15: the window [0, 10) of a goes on
  *                a 0..10 = 3            b 10..20 = 1
  *                b 10..20 = 1
  *
- * Store 0 is the buffer (buffer_value.h), so values lie on the disk like those of any store; in memory
- * are its times and keys, in order, and are made of the store when the node is opened. A bound that is
- * passed has the first rows go on early, or stops the job. Until a window closes a deleted one is nothing
- * to be told.
+ * Store 0 is the buffer (buffer_value.h), so values lie on the disk like those of any store; in
+ * memory are its times and keys, in order, and are made of the store when the node is opened. A
+ * bound that is passed has the first rows go on early, or stops the job. Until a window closes a
+ * deleted one is nothing to be told.
  *
- * What a cached table above forwards at its flush comes in the order of first changes, each key with its
- * last value: time is only as far as the last of these rows says when all of them are there. They are
- * held back together, and what is due goes on at this node's own flush, right behind.
+ * What a cached table above forwards at its flush comes in the order of first changes, each key
+ * with its last value: time is only as far as the last of these rows says when all of them are
+ * there. They are held back together, and what is due goes on at this node's own flush, right
+ * behind.
  */
 #include <inttypes.h>
 
@@ -330,8 +331,8 @@ static void close_buffer(struct weir_node *node)
     state->is_open = false;
 }
 
-/* Rows that are due may go, though none has come. What a cache above holds of them comes with the flush,
- * and they with it. */
+/* Rows that are due may go, though none has come. What a cache above holds of them comes with the
+ * flush, and they with it. */
 static int time_advanced(struct weir_node *node)
 {
     return comes_by_flush(node) ? 0 : flush(node);

@@ -4,9 +4,9 @@
 #include "runtime/state/key_schema.h"
 
 /*
- * Entries become a batch without a copy of their bytes: what is given to be forwarded stays where it is
- * until weir_store_forwarded, also if somebody below changes it meanwhile. Keys, values and old values
- * are each made of a column of slices in one call of their serde.
+ * Entries become a batch without a copy of their bytes: what is given to be forwarded stays where
+ * it is until weir_store_forwarded, also if somebody below changes it meanwhile. Keys, values and
+ * old values are each made of a column of slices in one call of their serde.
  */
 enum { FLUSH_ROWS_MAX = 1024 };
 
@@ -35,7 +35,8 @@ static bool came_and_went(const struct weir_store *store, const struct weir_stor
     return weir_store_spec(store)->keeps_old && entry->value == NULL && entry->old_value == NULL;
 }
 
-/* The next entries that are to be forwarded; none at the end. The batch before is through by then. */
+/* The next entries that are to be forwarded; none at the end. The batch before is through by
+ * then. */
 static void fill_columns(struct columns *columns, struct weir_store *store, size_t *at)
 {
     const bool is_session = weir_store_spec(store)->schema == &weir_key_schema_session;

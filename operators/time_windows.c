@@ -24,9 +24,9 @@ bool weir_time_windows_closed(const struct weir_node *node, struct weir_closed_r
            range_out->to_ms / advance_ms * advance_ms >= range_out->from_ms;
 }
 
-/* A store of windows goes by the start of the newest one, as in Kafka Streams: several inputs of a cogroup
- * share it, and what is open for one of them has to be there though another one is further on. And what has
- * not been emitted does not expire, however far time jumps. */
+/* A store of windows goes by the start of the newest one, as in Kafka Streams: several inputs of a
+ * cogroup share it, and what is open for one of them has to be there though another one is further
+ * on. And what has not been emitted does not expire, however far time jumps. */
 void weir_time_windows_advance(const struct weir_node *node, int64_t held_from_ms)
 {
     const struct weir_aggregate_config *config = node->plan->config;

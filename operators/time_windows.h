@@ -23,10 +23,11 @@ static inline int64_t weir_first_window_start(const struct weir_aggregate_config
     return beyond_ms <= 0 ? 0 : beyond_ms - beyond_ms % config->window_advance_ms;
 }
 
-/** W4: the starts of windows that end at or before the close time and have not been emitted. False: there
- * is none. */
+/** W4: the starts of windows that end at or before the close time and have not been emitted. False:
+ * there is none. */
 bool weir_time_windows_closed(const struct weir_node *node, struct weir_closed_range *range_out);
-/** Tell the node's store how far time is. What begins at `held_from_ms` or later stays, whatever it is. */
+/** Tell the node's store how far time is. What begins at `held_from_ms` or later stays, whatever it
+ * is. */
 void weir_time_windows_advance(const struct weir_node *node, int64_t held_from_ms);
 
 #endif

@@ -20,7 +20,7 @@ void weir_window_close_close(struct weir_window_close *close)
     *close = (struct weir_window_close){0};
 }
 
-/* ---- when -------------------------------------------------------------------------------------- */
+/* ---- when ------------------------------------------------------------------------------------ */
 
 bool weir_window_close_is_due(const struct weir_window_close *close, const struct weir_node *node)
 {
@@ -43,7 +43,7 @@ int64_t weir_window_close_holds_from(const struct weir_node *node)
     return node->emitted_ms < 0 ? -1 : node->emitted_ms - config->window_size_ms;
 }
 
-/* ---- what -------------------------------------------------------------------------------------- */
+/* ---- what ------------------------------------------------------------------------------------ */
 
 int weir_window_close_note(struct weir_window_close *close, struct weir_closed_window window)
 {
@@ -113,7 +113,7 @@ int weir_window_close_begin(struct weir_window_close *close, struct weir_node *n
     return weir_arena_failed(&close->arena) ? WEIR_NO_MEMORY : 0;
 }
 
-/* ---- given on ---------------------------------------------------------------------------------- */
+/* ---- given on -------------------------------------------------------------------------------- */
 
 /* Those behind the first come of no row, as what a flush forwards; but for the headers. */
 static void set_origin(const struct weir_window_close *close, struct weir_rows *rows, int64_t row,
@@ -223,7 +223,7 @@ int weir_window_close_give(struct weir_window_close *close, struct weir_node *no
     return 0;
 }
 
-/* ---- rows of the store ------------------------------------------------------------------------- */
+/* ---- rows of the store ----------------------------------------------------------------------- */
 
 int weir_window_close_emit(struct weir_window_close *close, struct weir_node *node,
                            const struct weir_closed_range *range, const struct weir_batch *batch,

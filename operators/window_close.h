@@ -5,17 +5,18 @@
 #include "runtime/task/node.h"
 
 /**
- * Windows that emit when they close: each once, with its last value, when a record moves the close time
- * past its end. Looking through the store is not done per record but once in a while of wall-clock time
- * (window_emit_interval_ms, as Kafka Streams): what closed meanwhile goes with the next record that is
- * looked at.
+ * Windows that emit when they close: each once, with its last value, when a record moves the close
+ * time past its end. Looking through the store is not done per record but once in a while of
+ * wall-clock time (window_emit_interval_ms, as Kafka Streams): what closed meanwhile goes with the
+ * next record that is looked at.
  *
- *     look ──> what has closed, in order ──> the first rows ──next batch──> more ... ──commit──> the rest
+ *     look ──> what has closed, in order ──> the first rows ──next batch──> more ──commit──> the rest
  *
- * A look notes which windows have closed, by time and then by key, without their values, which nobody
- * changes any more. They are given on WEIR_WINDOW_CLOSE_ROWS at a time, so that a million windows that end
- * at once do not hold the task up; nobody looks again before all of them are through. How far it has got,
- * node->emitted_ms, is written with each commit: so a commit's flush gives on what is left.
+ * A look notes which windows have closed, by time and then by key, without their values, which
+ * nobody changes any more. They are given on WEIR_WINDOW_CLOSE_ROWS at a time, so that a million
+ * windows that end at once do not hold the task up; nobody looks again before all of them are
+ * through. How far it has got, node->emitted_ms, is written with each commit: so a commit's flush
+ * gives on what is left.
  */
 enum { WEIR_WINDOW_CLOSE_ROWS = 1024 };
 
@@ -38,7 +39,8 @@ struct weir_window_close {
     struct weir_headers headers; /* of the row that closed them */
 };
 
-/** Which rows have closed by now: those whose time lies in [from_ms, to_ms]; none if to_ms is smaller. */
+/** Which rows have closed by now: those whose time lies in [from_ms, to_ms]; none if to_ms is
+ * smaller. */
 struct weir_closed_range {
     int64_t from_ms;
     int64_t to_ms;
@@ -61,9 +63,10 @@ static inline bool weir_window_close_has_rest(const struct weir_window_close *cl
 {
     return close->given < close->count;
 }
-/** Give on the rows of the range, of the node's store, by time and then by key, with the headers of the row
- * that closed them; `batch` NULL: no row has, but the writers' times (writer_times.h). The first of them now:
- * the others come with weir_window_close_go_on. Nothing is left of the last look. */
+/** Give on the rows of the range, of the node's store, by time and then by key, with the headers of
+ * the row that closed them; `batch` NULL: no row has, but the writers' times (writer_times.h). The
+ * first of them now: the others come with weir_window_close_go_on. Nothing is left of the last
+ * look. */
 int weir_window_close_emit(struct weir_window_close *close, struct weir_node *node,
                            const struct weir_closed_range *range, const struct weir_batch *batch,
                            uint32_t row);
@@ -71,12 +74,12 @@ int weir_window_close_emit(struct weir_window_close *close, struct weir_node *no
 int weir_window_close_go_on(struct weir_window_close *close, struct weir_node *node);
 int weir_window_close_finish(struct weir_window_close *close, struct weir_node *node);
 
-/* ---- of what is not a row of the store -------------------------------------------------------- */
+/* ---- of what is not a row of the store ------------------------------------------------------- */
 
 /** Note a window that has closed, whose key and times are in the close's arena. WEIR_NO_MEMORY. */
 int weir_window_close_note(struct weir_window_close *close, struct weir_closed_window window);
-/** The last values of some that have closed, in their order; null: there is none. They are read before the
- * next call on the state. */
+/** The last values of some that have closed, in their order; null: there is none. They are read
+ * before the next call on the state. */
 typedef int (*weir_closed_values_fn)(struct weir_node *node,
                                      const struct weir_closed_window *windows, size_t count,
                                      struct weir_slice *values_out, int64_t *timestamps_out);
