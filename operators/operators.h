@@ -4,9 +4,9 @@
 #include "runtime/task/node.h"
 
 /**
- * The operators, as the DSL places them in a plan: an ops table each, which says what the operator is
- * (weir_operator_traits), and the struct that `weir_plan_node.config` points to. Semantics: STREAMS.md,
- * row by row.
+ * The operators, as the DSL places them in a plan: an ops table each, which says what the operator
+ * is (weir_operator_traits), and the struct that `weir_plan_node.config` points to. Semantics:
+ * STREAMS.md, row by row.
  *
  * Each works on a batch: user functions are called per row, everything else once per batch.
  */
@@ -67,7 +67,8 @@ struct weir_branch_config {
 };
 extern const struct weir_operator_ops weir_branch_ops;
 
-/** count, reduce and aggregate, over keys or over time or unlimited windows; store 0 is the node's table. */
+/** count, reduce and aggregate, over keys or over time or unlimited windows; store 0 is the node's
+ * table. */
 enum weir_aggregate_kind { WEIR_AGGREGATE_COUNT, WEIR_AGGREGATE_REDUCE, WEIR_AGGREGATE_FOLD };
 struct weir_aggregate_config {
     enum weir_aggregate_kind kind;
@@ -82,6 +83,7 @@ struct weir_aggregate_config {
     int64_t window_size_ms;    /* 0: not windowed; INT64_MAX: one window from its start on */
     int64_t window_advance_ms; /* 0: the size */
     int64_t window_start_ms;   /* of the one without an end */
+    int64_t slice_ms;          /* windows are kept as slices of this size; 0: each has a row */
     int64_t session_gap_ms;    /* sessions: no window size */
     int64_t grace_ms;
     bool emits_on_close;
@@ -91,6 +93,8 @@ struct weir_aggregate_config {
 extern const struct weir_operator_ops weir_aggregate_ops;
 /** The same where a row is in several windows, or closes some that emit then. */
 extern const struct weir_operator_ops weir_hopping_ops;
+/** The same where a window is made of slices; store 0 has those. */
+extern const struct weir_operator_ops weir_slices_ops;
 /** The same over sessions; store 0 has their keys. */
 extern const struct weir_operator_ops weir_session_ops;
 /** The same over sliding windows, whose size is the difference. */
@@ -147,11 +151,11 @@ struct weir_stream_join_config {
     bool is_right;            /* the node's rows are those of the right side */
     bool is_outer;            /* and go on without a match, too */
 };
-/** Rows of one side meet those of store 0, the other side's. A row that finds none, of a side that is
- * outer, goes on at once. */
+/** Rows of one side meet those of store 0, the other side's. A row that finds none, of a side that
+ * is outer, goes on at once. */
 extern const struct weir_operator_ops weir_stream_join_ops;
-/** The same; store 1, shared with the other side's node, holds the rows that wait for a match until their
- * windows have closed. Its only child is a weir_join_merge_ops. */
+/** The same; store 1, shared with the other side's node, holds the rows that wait for a match until
+ * their windows have closed. Its only child is a weir_join_merge_ops. */
 extern const struct weir_operator_ops weir_outer_join_ops;
 /** A stream meets itself; store 0 keeps its rows, and is filled by the node above. */
 extern const struct weir_operator_ops weir_self_join_ops;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/error.h"
 #include "operators/rows.h"
 #include "operators/table_rows.h"
 
@@ -53,8 +54,8 @@ static int fold_reduce(struct weir_row_fold *fold, const struct weir_batch *batc
     return weir_node_serialize(node, config->value_serde, false, fold->object, &fold->bytes);
 }
 
-/* The aggregate that the user's function changes: an object of this call's own, for the store keeps its
- * bytes until it has succeeded. */
+/* The aggregate that the user's function changes: an object of this call's own, for the store keeps
+ * its bytes until it has succeeded. */
 static int own_aggregate(const struct weir_row_fold *fold, struct weir_slice old,
                          void **aggregate_out)
 {
@@ -209,7 +210,8 @@ static int merge_aggregates(struct weir_row_fold *fold, const struct weir_batch 
         const void *other;
         rc = read_old(fold, olds[i], &other);
         if (rc >= 0) rc = config->merge(&node->call, batch->keys[row], other, aggregate);
-        /* Kafka Streams hands null on to what is called next, and no initializer is asked: zeros are that here. */
+        /* Kafka Streams hands null on to what is called next, and no initializer is asked: zeros
+         * are that here. */
         if (rc == WEIR_DELETE) memset(aggregate, 0, config->value_serde->object_size);
     }
     if (rc >= 0) {
@@ -233,6 +235,71 @@ int weir_fold_merged(struct weir_row_fold *fold, const struct weir_batch *batch,
         return merge_reduced(fold, batch, row, olds, count);
     case WEIR_AGGREGATE_FOLD:
         return merge_aggregates(fold, batch, row, olds, count);
+    }
+    return WEIR_INVALID_ARGUMENT;
+}
+
+/* ---- slices ---------------------------------------------------------------------------------- */
+
+static int two_counts(struct weir_row_fold *fold, struct weir_slice left, struct weir_slice right)
+{
+    uint8_t *bytes = weir_arena_alloc(weir_node_arena(fold->node), 8);
+    if (bytes == NULL) return WEIR_NO_MEMORY;
+    weir_assert(left.size == 8 && right.size == 8);
+    weir_store_u64(bytes, weir_load_u64(left.data) + weir_load_u64(right.data));
+    fold->bytes = weir_slice(bytes, 8);
+    return 0;
+}
+
+static int refuse_deletion(const struct weir_row_fold *fold, const char *who)
+{
+    return weir_error_set(fold->node->call.error, WEIR_USER_FUNCTION,
+                          "the %s deletes the aggregate: slices cannot tell what is left of their "
+                          "windows, keep rows (WEIR_LAYOUT_ROWS)",
+                          who);
+}
+
+static int two_reduced(struct weir_row_fold *fold, struct weir_slice left, struct weir_slice right)
+{
+    const struct weir_aggregate_config *config = fold->node->plan->config;
+    const void *first;
+    const void *second;
+    int rc = read_old(fold, left, &first);
+    if (rc >= 0) rc = read_old(fold, right, &second);
+    if (rc >= 0) rc = reduce_two(fold, first, second, &fold->object);
+    if (rc < 0) return rc;
+    if (fold->object == NULL) return refuse_deletion(fold, "reducer");
+    return weir_node_serialize(fold->node, config->value_serde, false, fold->object, &fold->bytes);
+}
+
+static int two_aggregates(struct weir_row_fold *fold, const void *key, struct weir_slice left,
+                          struct weir_slice right)
+{
+    struct weir_node *node = fold->node;
+    const struct weir_aggregate_config *config = node->plan->config;
+    const void *other;
+    void *aggregate;
+    int rc = own_aggregate(fold, left, &aggregate);
+    if (rc >= 0) rc = read_old(fold, right, &other);
+    if (rc >= 0) rc = config->merge(&node->call, key, other, aggregate);
+    if (rc == WEIR_DELETE) return refuse_deletion(fold, "merger");
+    if (rc < 0) return rc;
+    return weir_node_serialize(node, config->value_serde, false, aggregate, &fold->bytes);
+}
+
+int weir_fold_two(struct weir_row_fold *fold, const void *key, struct weir_slice left,
+                  struct weir_slice right)
+{
+    const struct weir_aggregate_config *config = fold->node->plan->config;
+    fold->bytes = weir_slice_is_null(left) ? right : left;
+    if (weir_slice_is_null(left) || weir_slice_is_null(right)) return 0;
+    switch (config->kind) {
+    case WEIR_AGGREGATE_COUNT:
+        return two_counts(fold, left, right);
+    case WEIR_AGGREGATE_REDUCE:
+        return two_reduced(fold, left, right);
+    case WEIR_AGGREGATE_FOLD:
+        return two_aggregates(fold, key, left, right);
     }
     return WEIR_INVALID_ARGUMENT;
 }

@@ -25,6 +25,12 @@ const struct weir_key_schema weir_key_schema_window = {
     .sequence_size = SEQUENCE_SIZE,
 };
 
+const struct weir_key_schema weir_key_schema_slice = {
+    .name = "slice",
+    .times_size = TIME_SIZE,
+    .time_from_end = TIME_SIZE,
+};
+
 const struct weir_key_schema weir_key_schema_session = {
     .name = "session",
     .times_size = 2 * TIME_SIZE,

@@ -8,23 +8,25 @@
 #include "weir/types.h"
 
 /**
- * What the key of a store is made of: the record's key, and behind it the times that a kind of store
- * tells its rows apart by, eight bytes each, big-endian.
+ * What the key of a store is made of: the record's key, and behind it the times that a kind of
+ * store tells its rows apart by, eight bytes each, big-endian.
  *
  *     plain       record key
  *     window      record key · start               over by its start; changelog: · i32 sequence 0
+ *     slice       record key · start               the same of a slice of windows; changelog: as it is
  *     duplicates  record key · time · i32 number   over by its time; changelog: as it is
  *     session     record key · end · start         over by its end; changelog: as it is
  *     history     record key · valid to · valid from over by `valid to` (of a versioned store; its latest
  *                 value is a row of a plain one, and is never over)
  *
- * The number tells rows of one key and time apart: Kafka Streams' sequence in a window store that keeps
- * duplicates, as the sides of a stream-stream join are. The first four are here.
+ * The number tells rows of one key and time apart: Kafka Streams' sequence in a window store that
+ * keeps duplicates, as the sides of a stream-stream join are. The first five are here.
  *
- * One of the times, *the* time of a key, decides in which segment of time the row lies and when it is
- * over. All that differs is in these fields, at fixed distances from the key's end, so that who has many
- * keys before him reads them without a call (runtime/state/windows.c). The record's key may be of any size,
- * so the keys of one record key are not neighbours in order of bytes: see weir_key_range_has.
+ * One of the times, *the* time of a key, decides in which segment of time the row lies and when it
+ * is over. All that differs is in these fields, at fixed distances from the key's end, so that who
+ * has many keys before him reads them without a call (runtime/state/windows.c). The record's key
+ * may be of any size, so the keys of one record key are not neighbours in order of bytes: see
+ * weir_key_range_has.
  *
  * Immutable; any thread.
  */
@@ -40,6 +42,7 @@ struct weir_key_schema {
 
 extern const struct weir_key_schema weir_key_schema_plain;
 extern const struct weir_key_schema weir_key_schema_window;
+extern const struct weir_key_schema weir_key_schema_slice;
 extern const struct weir_key_schema weir_key_schema_session;
 extern const struct weir_key_schema weir_key_schema_duplicates;
 
@@ -138,11 +141,12 @@ static inline size_t weir_key_schema_logged_size(const struct weir_key_schema *s
     return key_size + schema->sequence_size;
 }
 
-/** The key as the changelog has it: `key` itself where there is no sequence, else a copy in `arena`; null
- * when memory is out, which the arena remembers. */
+/** The key as the changelog has it: `key` itself where there is no sequence, else a copy in `arena`;
+ * null when memory is out, which the arena remembers. */
 struct weir_slice weir_key_schema_log(const struct weir_key_schema *schema,
                                       struct weir_arena *arena, struct weir_slice key);
-/** The way back, a view into `logged`. WEIR_CORRUPT: it is null, or too short to be of this schema. */
+/** The way back, a view into `logged`. WEIR_CORRUPT: it is null, or too short to be of this
+ * schema. */
 int weir_key_schema_parse_logged(const struct weir_key_schema *schema, struct weir_slice logged,
                                  struct weir_slice *key_out);
 
@@ -154,13 +158,14 @@ struct weir_key_range {
     struct weir_slice record_key; /* null: any */
     int64_t from_ms;
     int64_t to_ms;
-    /* The keys of such rows lie in [from, to] in order of bytes, and others among them. Null: open. */
+    /* The keys of such rows lie in [from, to] in order of bytes, and others among them. Null:
+     * open. */
     struct weir_slice from;
     struct weir_slice to;
 };
 
-/** The range, its bounds in `arena`; `record_key` is borrowed. 0 <= from_ms <= to_ms; a schema that has a
- * time, which is the first of its times. WEIR_NO_MEMORY. */
+/** The range, its bounds in `arena`; `record_key` is borrowed. 0 <= from_ms <= to_ms; a schema that
+ * has a time, which is the first of its times. WEIR_NO_MEMORY. */
 int weir_key_range_init(struct weir_key_range *range, const struct weir_key_schema *schema,
                         struct weir_arena *arena, struct weir_slice record_key, int64_t from_ms,
                         int64_t to_ms);

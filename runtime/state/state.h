@@ -238,6 +238,9 @@ int64_t weir_store_dropped_count(const struct weir_store *store);
  * `*at = 0`; NULL at the end. For the flush of a cached table: forward {old_value, value}, then
  * weir_store_forwarded. Entries that change while walking are met again by the next flush. */
 struct weir_store_entry *weir_store_next_unforwarded(struct weir_store *store, size_t *at);
+/** It has changed since it was last forwarded, and its old value is of then: what weir_store_next_unforwarded is still
+ * to give. */
+bool weir_store_is_unforwarded(const struct weir_store_entry *entry);
 /** All that weir_store_next_unforwarded gave is forwarded: old values follow. */
 void weir_store_forwarded(struct weir_store *store);
 

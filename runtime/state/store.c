@@ -388,6 +388,11 @@ struct weir_store_entry *weir_store_next_unforwarded(struct weir_store *store, s
     return entry;
 }
 
+bool weir_store_is_unforwarded(const struct weir_store_entry *entry)
+{
+    return (entry->flags & WEIR_ENTRY_UNFORWARDED) != 0;
+}
+
 static void forget_old_value(struct weir_store *store, struct weir_store_entry *entry)
 {
     weir_store_free_value(store, entry->old_value, entry->old_size);

@@ -25,6 +25,7 @@ struct run {
     struct model_row out[OUT_MAX]; /* what came out: the last of each window */
     int out_count;
     bool is_in_order;
+    bool is_sliced; /* windows that overlap are kept as slices: the answers are the same */
     int64_t clock_ms;
 };
 
@@ -33,10 +34,10 @@ struct run {
         char message_[256];                                                                        \
         (void)snprintf(message_, sizeof message_, __VA_ARGS__);                                    \
         ck_abort_msg("seed %" PRIu64 " (kind %d size %" PRId64 " advance %" PRId64                 \
-                     " grace %" PRId64 " mode %d): %s",                                            \
+                     " grace %" PRId64 " mode %d%s): %s",                                          \
                      (run)->seed, (int)(run)->model.shape.kind, (run)->model.shape.size_ms,        \
                      (run)->model.shape.advance_ms, (run)->model.shape.grace_ms, (int)(run)->mode, \
-                     message_);                                                                    \
+                     (run)->is_sliced ? " slices" : "", message_);                                 \
     } while (0)
 
 static int below(struct run *run, int bound)
@@ -72,6 +73,13 @@ static int take_rows(struct weir_node *child, const struct weir_batch *batch)
         if (run->mode == ON_CLOSE && out->count != 0) {
             RUN_FAIL(run, "window %" PRId64 " came twice", out->start_ms);
         }
+        if (run->model.shape.kind == WINDOW_TIME && batch->olds != NULL && run->mode != ON_CLOSE) {
+            const int64_t *old = batch->olds[row];
+            if ((old != NULL ? *old : 0) != out->count) {
+                RUN_FAIL(run, "%c %" PRId64 ": old value %" PRId64 ", %" PRId64 " came before",
+                         'a' + out->key, out->start_ms, old != NULL ? *old : 0, out->count);
+            }
+        }
         out->count = count != NULL ? *count : 0;
     }
     return 0;
@@ -101,8 +109,14 @@ static const struct weir_operator_ops *ops_of(const struct run *run)
     const struct window_shape *shape = &run->model.shape;
     if (shape->kind == WINDOW_SESSION) return &weir_session_ops;
     if (shape->kind == WINDOW_SLIDING) return &weir_sliding_ops;
+    if (run->is_sliced) return &weir_slices_ops;
     return shape->advance_ms < shape->size_ms || run->mode == ON_CLOSE ? &weir_hopping_ops
                                                                        : &weir_aggregate_ops;
+}
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    return b == 0 ? a : common_divisor(b, a % b);
 }
 
 static void configure(struct run *run)
@@ -120,6 +134,9 @@ static void configure(struct run *run)
         run->config.window_advance_ms = shape->advance_ms;
         run->config.window_size_ms = shape->size_ms;
         run->config.retention_ms = shape->size_ms + shape->grace_ms;
+        if (run->is_sliced) {
+            run->config.slice_ms = common_divisor(shape->size_ms, shape->advance_ms);
+        }
         break;
     case WINDOW_SESSION:
         run->config.session_gap_ms = shape->size_ms;
@@ -144,6 +161,7 @@ static void run_init(struct run *run, uint64_t seed)
     struct window_shape shape = random_shape(run);
     run->is_in_order = shape.kind == WINDOW_SLIDING && run->mode == ON_CLOSE;
     if (shape.kind == WINDOW_SLIDING && !run->is_in_order) shape.grace_ms = 1000000;
+    run->is_sliced = shape.kind == WINDOW_TIME && below(run, 2) == 0;
     model_init(&run->model, &shape);
     configure(run);
     stand_init(&run->stand, ops_of(run), &run->config);
@@ -154,7 +172,8 @@ static void run_init(struct run *run, uint64_t seed)
     spec->retention_ms = run->config.retention_ms;
     spec->is_timestamped = shape.kind != WINDOW_SESSION;
     spec->is_cached = run->mode == CACHED;
-    spec->keeps_old = run->mode == CACHED && shape.kind == WINDOW_SESSION;
+    spec->keeps_old = shape.kind == WINDOW_SESSION ? run->mode == CACHED : below(run, 2) == 0;
+    if (run->is_sliced) spec->schema = &weir_key_schema_slice;
     run->stand.caches = run->mode == CACHED;
     run->stand.children[0].plan = &taker_plan;
     run->stand.children[0].state = run;
