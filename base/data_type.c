@@ -237,6 +237,23 @@ static int parse_key(struct weir_slice rest, struct weir_arena *arena, struct we
     return 0;
 }
 
+/* `sliced` and the windows' size in ms, which says nothing of the bytes: they are those of a windowed key. */
+static bool take_sliced(struct weir_slice *rest, struct weir_data_type *type)
+{
+    struct weir_slice behind = *rest;
+    if (!take_word(&behind, "sliced")) return false;
+    const size_t size = span(behind, "[");
+    bool is_number = size > 0 && size <= 19;
+    for (size_t i = 0; i < size && is_number; i++) {
+        is_number = behind.data[i] >= '0' && behind.data[i] <= '9';
+    }
+    if (!is_number) return false;
+    skip(&behind, size);
+    *rest = behind;
+    type->kind = WEIR_DATA_WINDOWED;
+    return true;
+}
+
 int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
                          struct weir_data_type *type_out, struct weir_error *error)
 {
@@ -252,6 +269,8 @@ int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
         take_word(&rest, "session[")) {
         rc = parse_simple(weir_slice(text.data, text.size - rest.size - 1), false, &type);
         if (rc == 0) rc = parse_key(rest, arena, &type, error);
+    } else if (take_sliced(&rest, &type)) {
+        rc = take_word(&rest, "[") ? parse_key(rest, arena, &type, error) : 0;
     } else {
         rc = parse_plain(text, arena, &type, error);
     }

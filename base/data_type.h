@@ -20,6 +20,7 @@
  *                       another struct[...]; behind T, @N says that the field came with version N
  *     windowed[T]       a windowed key: the key, then the window's start; windowed-changelog[T]: as it is in a
  *                       changelog, with a sequence number of four zero bytes behind. Without [T] the key is text
+ *     slicedN[T]        the key of a slice of windows of N ms, in a changelog too: the key, then the slice's start
  *     session[T]        a session's key: the key, then the session's end and start, in a changelog too
  */
 enum weir_data_kind {

@@ -144,9 +144,9 @@ static struct weir_logical_node *add_aggregate(const struct cogroup *cogroup, si
     config.aggregate = cogroup->from->parts[part].aggregate;
     config.context = cogroup->from->parts[part].context;
     const char *name = weir_builder_name(builder, "COGROUPKSTREAM-AGGREGATE-");
-    struct weir_logical_node *node =
-        weir_builder_add(builder, WEIR_LOGICAL_AGGREGATE, name, weir_window_ops(&cogroup->window),
-                         &config, sizeof config, parent);
+    struct weir_logical_node *node = weir_builder_add(
+        builder, WEIR_LOGICAL_AGGREGATE, name, weir_window_ops(&cogroup->window, WEIR_LAYOUT_ROWS),
+        &config, sizeof config, parent);
     if (node == NULL) return NULL;
     node->key_serde = store->key_serde;
     node->value_serde = store->value_serde;
@@ -185,6 +185,9 @@ static int add_store(struct cogroup *cogroup, const struct weir_materialized *ma
     struct weir_materialized read;
     int rc = weir_materialized_read(builder, call, materialized, cogroup->window, &read);
     if (rc < 0) return rc;
+    if (read.layout != WEIR_LAYOUT_ROWS) {
+        return weir_builder_fail(builder, call, "a cogroup has no merger for slices: keep rows");
+    }
     const char *name = read.name;
     if (name == NULL) name = weir_builder_name(builder, "COGROUPKSTREAM-AGGREGATE-STATE-STORE-");
     rc = weir_builder_check_new_store(builder, call, name);

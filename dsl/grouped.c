@@ -64,6 +64,12 @@ static int check_aggregate(struct weir_builder *builder, const char *name,
                                  "sessions become one, and there is no merger: pass one to "
                                  "weir_windowed_aggregate_merging");
     }
+    if (aggregate->config.slice_ms > 0 && aggregate->config.kind == WEIR_AGGREGATE_FOLD &&
+        aggregate->config.merge == NULL) {
+        return weir_builder_fail(builder, name,
+                                 "windows are merged out of slices, and there is no merger: pass "
+                                 "one to weir_windowed_aggregate_merging");
+    }
     if (aggregate->config.key_serde == NULL) {
         return weir_builder_fail(builder, name,
                                  "the key has no serde, and the table needs one: pass it where the "
@@ -110,8 +116,10 @@ static struct weir_table *add_aggregate(const struct weir_stream *stream, const 
     return table;
 }
 
-const struct weir_operator_ops *weir_window_ops(const struct weir_logical_window *window)
+const struct weir_operator_ops *weir_window_ops(const struct weir_logical_window *window,
+                                                enum weir_window_layout layout)
 {
+    if (layout == WEIR_LAYOUT_SLICES) return &weir_slices_ops;
     switch (window->kind) {
     case WEIR_WINDOW_NONE:
     case WEIR_WINDOW_UNLIMITED:
@@ -137,6 +145,7 @@ void weir_window_configure(struct weir_aggregate_config *config,
     config->session_gap_ms = window->gap_ms;
     config->grace_ms = window->grace_ms;
     config->emits_on_close = window->emits_on_close;
+    config->slice_ms = read->layout == WEIR_LAYOUT_SLICES ? weir_window_slice(window) : 0;
     config->retention_ms =
         read->retention_ms > 0 ? read->retention_ms : weir_window_retention(window);
 }
@@ -173,7 +182,8 @@ static struct weir_table *aggregate_stream(const struct weir_stream *stream,
     struct weir_logical_store store = weir_materialized_store(&read, store_name, window);
     store.key_serde = weir_window_key_serde(builder, stream->key_serde, &window);
     store.value_serde = aggregate->config.value_serde;
-    struct weir_table *table = add_aggregate(stream, name, aggregate, weir_window_ops(&window), &store);
+    struct weir_table *table =
+        add_aggregate(stream, name, aggregate, weir_window_ops(&window, read.layout), &store);
     if (table != NULL) table->window = window;
     return table;
 }

@@ -239,6 +239,8 @@ int weir_builder_check_new_store(struct weir_builder *builder, const char *node,
 
 /** The keys of its rows. */
 const struct weir_key_schema *weir_window_key_schema(const struct weir_logical_window *window);
+/** Of time windows: what they are whole numbers of, all of them. */
+int64_t weir_window_slice(const struct weir_logical_window *window);
 /** How long its rows are kept where nothing else is asked for: as long as a record may change one. */
 int64_t weir_window_retention(const struct weir_logical_window *window);
 
@@ -269,7 +271,8 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
 /* ---- grouped.c ------------------------------------------------------------------------------- */
 
 /** The operator of such windows, and their part of its config. `read`: the table's options. */
-const struct weir_operator_ops *weir_window_ops(const struct weir_logical_window *window);
+const struct weir_operator_ops *weir_window_ops(const struct weir_logical_window *window,
+                                                enum weir_window_layout layout);
 void weir_window_configure(struct weir_aggregate_config *config,
                            const struct weir_logical_window *window,
                            const struct weir_materialized *read);
@@ -294,6 +297,8 @@ const struct weir_serde *weir_serde_move(struct weir_arena *arena, const struct 
 bool weir_serde_is_windowed(const struct weir_serde *serde);
 /** The serde of the plain key of a windowed one; NULL for all others. */
 const struct weir_serde *weir_windowed_serde_key(const struct weir_serde *serde);
+/** The size of its windows; 0: sessions. Of a windowed one. */
+int64_t weir_windowed_serde_size(const struct weir_serde *serde);
 /** weir_serde_layout, and that of windowed keys. */
 const struct weir_struct_type *weir_serde_object_layout(const struct weir_serde *serde);
 /** The same bytes and objects, as far as can be told. */
@@ -309,6 +314,10 @@ bool weir_serde_may_read(const struct weir_serde *reader, const struct weir_serd
  * as the key of a windowed store's changelog. */
 const char *weir_serde_format(struct weir_arena *arena, const struct weir_serde *serde,
                               bool is_changelog);
+/** The same of the keys of slices of windows; `serde` is that of the windowed keys. Never NULL but for want of memory: where
+ * the plain key has no text, the windows' size alone is told. */
+const char *weir_slice_format(struct weir_arena *arena, const struct weir_serde *serde,
+                              int64_t window_size_ms);
 /** The version that a declared struct's serde writes, or that of the struct in a windowed key; 0: of all others. */
 uint8_t weir_serde_version(const struct weir_serde *serde);
 

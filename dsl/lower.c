@@ -97,6 +97,10 @@ static void lower_stores(struct lowering *lowering)
             .key = format_of(lowering, store->key_serde, has_time),
             .value = format_of(lowering, store->value_serde, false),
         };
+        if (store->spec.schema == &weir_key_schema_slice) {
+            plan->formats.key.text = weir_slice_format(lowering->arena, store->key_serde,
+                                                       weir_windowed_serde_size(store->key_serde));
+        }
         if (has_time) {
             const bool ends = store->spec.retention_ms < INT64_MAX - CHANGELOG_EXTRA_RETENTION_MS;
             plan->changelog_retention_ms =

@@ -48,6 +48,29 @@ static int check_ttl(struct weir_builder *builder, const char *node, int64_t ttl
                              (long long)ttl_ms);
 }
 
+static int check_layout(struct weir_builder *builder, const char *node,
+                        enum weir_window_layout layout, struct weir_logical_window window)
+{
+    if (layout == WEIR_LAYOUT_ROWS) return 0;
+    if (layout != WEIR_LAYOUT_SLICES) {
+        return weir_builder_fail(
+            builder, node, "layout is %d: WEIR_LAYOUT_ROWS or WEIR_LAYOUT_SLICES", (int)layout);
+    }
+    if (window.kind != WEIR_WINDOW_TIME || window.advance_ms == window.size_ms) {
+        return weir_builder_fail(builder, node,
+                                 "slices are for time windows that overlap: keep rows");
+    }
+    if (window.size_ms / weir_window_slice(&window) > WEIR_WINDOWS_PER_RECORD_MAX) {
+        return weir_builder_fail(
+            builder, node,
+            "a window of %lld ms would be of slices of %lld: at most %d of them, choose a size and "
+            "an advance that have more in common",
+            (long long)window.size_ms, (long long)weir_window_slice(&window),
+            (int)WEIR_WINDOWS_PER_RECORD_MAX);
+    }
+    return 0;
+}
+
 int weir_materialized_read(struct weir_builder *builder, const char *node,
                            const struct weir_materialized *materialized,
                            struct weir_logical_window window, struct weir_materialized *read_out)
@@ -68,6 +91,7 @@ int weir_materialized_read(struct weir_builder *builder, const char *node,
     }
     if (rc == 0) rc = check_retention(builder, node, read.retention_ms, window);
     if (rc == 0) rc = check_ttl(builder, node, read.ttl_ms, window);
+    if (rc == 0) rc = check_layout(builder, node, read.layout, window);
     if (rc < 0) return rc;
     *read_out = read;
     return 0;
@@ -83,6 +107,7 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
     int64_t retention_ms = materialized->retention_ms;
     if (retention_ms == 0) retention_ms = weir_window_retention(&window);
     if (window.kind == WEIR_WINDOW_SESSION && retention_ms == 0) retention_ms = 1;
+    const bool is_sliced = materialized->layout == WEIR_LAYOUT_SLICES;
     return (struct weir_logical_store){
         .name = materialized->name != NULL ? materialized->name : auto_name,
         .spec =
@@ -92,11 +117,11 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
                 .is_cached = materialized->cache != WEIR_CACHE_OFF && !window.emits_on_close,
                 .is_logged = !materialized->is_logging_disabled,
                 .is_timestamped = window.kind != WEIR_WINDOW_SESSION,
-                .schema = weir_window_key_schema(&window),
+                .schema = is_sliced ? &weir_key_schema_slice : weir_window_key_schema(&window),
                 .keeps_old =
                     window.kind == WEIR_WINDOW_SESSION, /* what came and went is not told */
                 .retention_ms = retention_ms,
-                .window_size_ms = window.size_ms,
+                .window_size_ms = is_sliced ? weir_window_slice(&window) : window.size_ms,
                 .ttl_ms = materialized->ttl_ms,
             },
         .table_node = -1,

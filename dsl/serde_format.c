@@ -103,6 +103,15 @@ const char *weir_serde_format(struct weir_arena *arena, const struct weir_serde 
     return is_read_back ? weir_arena_printf(arena, "%s", text.bytes) : NULL;
 }
 
+const char *weir_slice_format(struct weir_arena *arena, const struct weir_serde *serde,
+                              int64_t window_size_ms)
+{
+    const char *key = weir_serde_format(arena, weir_windowed_serde_key(serde), false);
+    const bool has_key = key != NULL;
+    return weir_arena_printf(arena, "sliced%lld%s%s%s", (long long)window_size_ms,
+                             has_key ? "[" : "", has_key ? key : "", has_key ? "]" : "");
+}
+
 uint8_t weir_serde_version(const struct weir_serde *serde)
 {
     if (serde == NULL) return 0;

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "dsl/logical.h"
+#include "runtime/state/key_schema.h"
 
 #define FAIL(error, ...) weir_error_set((error), WEIR_INVALID_TOPOLOGY, __VA_ARGS__)
 
@@ -140,6 +141,24 @@ static int check_lives(const struct weir_builder *builder, struct weir_error *er
     return 0;
 }
 
+/* Slices are no windows: what is in them is told by the operator that fills them alone. */
+static int check_slices(const struct weir_builder *builder, struct weir_error *error)
+{
+    for (size_t i = 0; i < builder->node_count; i++) {
+        const struct weir_logical_node *node = builder->nodes[i];
+        if (node->ops->traits.fills_table) continue;
+        for (size_t j = 0; j < node->store_count; j++) {
+            const struct weir_logical_store *store = builder->stores[node->stores[j]];
+            if (store->spec.schema != &weir_key_schema_slice) continue;
+            return FAIL(error,
+                        "%s: the store '%s' holds slices, of which no window can be read: keep "
+                        "rows (WEIR_LAYOUT_ROWS)",
+                        node->name, store->name);
+        }
+    }
+    return 0;
+}
+
 static int check_splits(const struct weir_builder *builder, struct weir_error *error)
 {
     for (size_t i = 0; i < builder->node_count; i++) {
@@ -161,6 +180,7 @@ int weir_validate(struct weir_builder *builder, struct weir_error *error)
     if (rc == 0) rc = check_written_sources(builder, error);
     if (rc == 0) rc = check_stores(builder, error);
     if (rc == 0) rc = check_lives(builder, error);
+    if (rc == 0) rc = check_slices(builder, error);
     if (rc == 0) rc = check_splits(builder, error);
     return rc;
 }

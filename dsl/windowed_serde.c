@@ -141,6 +141,12 @@ const struct weir_serde *weir_windowed_serde_key(const struct weir_serde *serde)
     return windowed->key;
 }
 
+int64_t weir_windowed_serde_size(const struct weir_serde *serde)
+{
+    weir_assert(weir_serde_is_windowed(serde));
+    return ((const struct windowed *)serde->context)->size_ms;
+}
+
 /* The first member is a pointer: of no kind that a field could have. */
 const struct weir_struct_type *weir_serde_object_layout(const struct weir_serde *serde)
 {

@@ -57,6 +57,19 @@ static int check_span(struct weir_builder *builder, const char *call, const char
                              what, (long long)size_ms, (long long)grace_ms);
 }
 
+int64_t weir_window_slice(const struct weir_logical_window *window)
+{
+    weir_assert(window->kind == WEIR_WINDOW_TIME);
+    int64_t a = window->size_ms;
+    int64_t b = window->advance_ms;
+    while (b != 0) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 int64_t weir_window_retention(const struct weir_logical_window *window)
 {
     switch (window->kind) {

@@ -173,6 +173,12 @@ WEIR_API struct weir_grouped *weir_group_by(struct weir_stream *stream, weir_sel
 
 enum weir_store_kind { WEIR_STORE_ROCKSDB = 0, WEIR_STORE_MEMORY = 1 };
 enum weir_cache { WEIR_CACHE_DEFAULT = 0, WEIR_CACHE_OFF = -1 };
+/** What a table of windows keeps: a row for each window, as Kafka Streams; or one for each slice of them, of the
+ * greatest common divisor of size and advance, out of which windows are merged when they are told of. A record
+ * changes one slice, however many windows it is in, and results are the same. For windows that overlap; a count, a
+ * reduce whose reducer is associative (a sum, a minimum), an aggregate with a merger that is; nobody else reads the
+ * store. */
+enum weir_window_layout { WEIR_LAYOUT_ROWS = 0, WEIR_LAYOUT_SLICES = 1 };
 
 /** How a table is kept. NULL options: RocksDB, cached, logged, named after the node. */
 struct weir_materialized {
@@ -186,6 +192,7 @@ struct weir_materialized {
     /* Not windowed: a row whose timestamp is so far behind the stream time is not read any more, and is removed; nobody
      * downstream is told. 0: rows stay for ever. docs/guide/tables.md. */
     int64_t ttl_ms;
+    enum weir_window_layout layout;
 };
 /** `struct weir_materialized options = {WEIR_MATERIALIZED_INIT, .name = "counts"};` */
 #define WEIR_MATERIALIZED_INIT .size = sizeof(struct weir_materialized)

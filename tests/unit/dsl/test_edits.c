@@ -154,6 +154,7 @@ struct edit {
     const struct weir_serde *key;
     const struct weir_serde *value; /* of an aggregate; NULL: a count */
     int64_t window_ms;              /* 0: none */
+    int64_t slices_ms;              /* 0: rows; else they hop by as much, and are of slices */
 };
 
 static struct weir_topology *build_edit(const struct edit *edit)
@@ -163,6 +164,11 @@ static struct weir_topology *build_edit(const struct edit *edit)
         weir_group_by_key(weir_stream(builder, "in", edit->key, WEIR_STRING));
     if (edit->value != NULL) {
         (void)weir_aggregate(grouped, NULL, add_up, NULL, edit->value, WEIR_STORE(.name = "store"));
+    } else if (edit->slices_ms > 0) {
+        const struct weir_time_windows windows = {
+            WEIR_TIME_WINDOWS_INIT, .size_ms = edit->window_ms, .advance_ms = edit->slices_ms};
+        (void)weir_windowed_count(weir_windowed_by_time(grouped, &windows),
+                                  WEIR_STORE(.name = "store", .layout = WEIR_LAYOUT_SLICES));
     } else if (edit->window_ms > 0) {
         struct weir_tumbling windows = {.size_ms = edit->window_ms, .grace_ms = 0};
         (void)weir_windowed_count(weir_windowed_by(grouped, windows), WEIR_STORE(.name = "store"));
@@ -197,17 +203,22 @@ static const struct {
     struct edit after;
     const char *says; /* NULL: it goes on */
 } edits[] = {
-    {{WEIR_STRING, NULL, 0},
-     {WEIR_INT64, NULL, 0},
+    {{WEIR_STRING, NULL, 0, 0},
+     {WEIR_INT64, NULL, 0, 0},
      "the keys of store 'store' were written as text"},
-    {{WEIR_STRING, NULL, 10}, {WEIR_STRING, NULL, 20}, "as keys of windows of 10 ms"},
-    {{WEIR_STRING, NULL, 0}, {WEIR_STRING, NULL, 10}, "as keys without a window"},
-    {{WEIR_STRING, NULL, 0},
-     {WEIR_STRING, &total_1_serde, 0},
+    {{WEIR_STRING, NULL, 10, 0}, {WEIR_STRING, NULL, 20, 0}, "as keys of windows of 10 ms"},
+    {{WEIR_STRING, NULL, 0, 0}, {WEIR_STRING, NULL, 10, 0}, "as keys without a window"},
+    {{WEIR_STRING, NULL, 10, 0}, {WEIR_STRING, NULL, 10, 2}, "as keys of windows of 10 ms"},
+    {{WEIR_STRING, NULL, 10, 2}, {WEIR_STRING, NULL, 10, 0}, "as keys of windows of 2 ms"},
+    {{WEIR_STRING, NULL, 10, 2}, {WEIR_STRING, NULL, 20, 2}, "written as sliced10[text], and"},
+    {{WEIR_BYTES, NULL, 10, 2}, {WEIR_BYTES, NULL, 20, 2}, "written as sliced10, and"},
+    {{WEIR_BYTES, NULL, 10, 0}, {WEIR_BYTES, NULL, 10, 2}, "as keys of windows of 10 ms"},
+    {{WEIR_STRING, NULL, 0, 0},
+     {WEIR_STRING, &total_1_serde, 0, 0},
      "written as i64, and the program takes"},
-    {{WEIR_STRING, &total_1_serde, 0}, {WEIR_STRING, &swapped_serde, 0}, "(field 'count')"},
-    {{WEIR_STRING, &total_2_serde, 0}, {WEIR_STRING, &total_1_serde, 0}, "of version 2, and"},
-    {{WEIR_STRING, &total_1_serde, 0}, {WEIR_STRING, &total_2_serde, 0}, NULL},
+    {{WEIR_STRING, &total_1_serde, 0, 0}, {WEIR_STRING, &swapped_serde, 0, 0}, "(field 'count')"},
+    {{WEIR_STRING, &total_2_serde, 0, 0}, {WEIR_STRING, &total_1_serde, 0, 0}, "of version 2, and"},
+    {{WEIR_STRING, &total_1_serde, 0, 0}, {WEIR_STRING, &total_2_serde, 0, 0}, NULL},
 };
 enum { EDITS = sizeof edits / sizeof edits[0] };
 
@@ -233,8 +244,8 @@ END_TEST
 
 START_TEST(a_store_of_other_bytes_is_rebuilt_or_starts_empty)
 {
-    const struct edit before = {WEIR_STRING, NULL, 0};
-    const struct edit after = {WEIR_STRING, &total_1_serde, 0};
+    const struct edit before = {WEIR_STRING, NULL, 0, 0};
+    const struct edit after = {WEIR_STRING, &total_1_serde, 0, 0};
     struct weir_error why = {0};
     bool is_rebuilt = _i == 0;
     ck_assert_int_eq(run_edit(&before, WEIR_ON_MISMATCH_REFUSE, &why), 0);

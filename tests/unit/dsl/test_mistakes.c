@@ -675,6 +675,63 @@ START_TEST(sliding_windows_of_no_difference)
 }
 END_TEST
 
+static void slices_are_refused(const struct weir_time_windows *windows, const char *why)
+{
+    struct weir_builder *builder = weir_builder_new();
+    (void)weir_windowed_count(weir_windowed_by_time(weir_group_by_key(strings(builder)), windows),
+                              WEIR_STORE(.name = "counts", .layout = WEIR_LAYOUT_SLICES));
+    expect(builder, why);
+}
+
+START_TEST(slices_that_cannot_be)
+{
+    static const char *const counts[] = {"counts", NULL};
+    static const struct weir_processor reader = {.process = swallow, .stores = counts};
+    const struct weir_time_windows hopping = {WEIR_TIME_WINDOWS_INIT, .size_ms = 10,
+                                              .advance_ms = 2};
+    slices_are_refused(&(struct weir_time_windows){WEIR_TIME_WINDOWS_INIT, .size_ms = 10},
+                       "weir_count: slices are for time windows that overlap: keep rows");
+    slices_are_refused(
+        &(struct weir_time_windows){WEIR_TIME_WINDOWS_INIT, .size_ms = 86400001,
+                                    .advance_ms = 1000},
+        "weir_count: a window of 86400001 ms would be of slices of 1: at most 100000 of them, "
+        "choose a size and an advance that have more in common");
+    struct weir_builder *builder = weir_builder_new();
+    (void)weir_count(weir_group_by_key(strings(builder)), WEIR_STORE(.layout = WEIR_LAYOUT_SLICES));
+    expect(builder, "weir_count: slices are for time windows that overlap: keep rows");
+    builder = weir_builder_new();
+    (void)weir_count(weir_group_by_key(strings(builder)),
+                     WEIR_STORE(.layout = (enum weir_window_layout)7));
+    expect(builder, "weir_count: layout is 7: WEIR_LAYOUT_ROWS or WEIR_LAYOUT_SLICES");
+    builder = weir_builder_new();
+    (void)weir_windowed_aggregate(
+        weir_windowed_by_time(weir_group_by_key(strings(builder)), &hopping), NULL, keep, NULL,
+        WEIR_STRING, WEIR_STORE(.name = "all", .layout = WEIR_LAYOUT_SLICES));
+    expect(builder,
+           "KSTREAM-AGGREGATE-0000000001: windows are merged out of slices, and there is no "
+           "merger: pass one to weir_windowed_aggregate_merging");
+    builder = weir_builder_new();
+    struct weir_stream *stream = strings(builder);
+    (void)weir_windowed_count(weir_windowed_by_time(weir_group_by_key(stream), &hopping),
+                              WEIR_STORE(.name = "counts", .layout = WEIR_LAYOUT_SLICES));
+    (void)weir_process(stream, &reader, NULL, NULL);
+    expect(builder, "KSTREAM-PROCESSOR-0000000002: the store 'counts' holds slices, of which no "
+                    "window can be read: keep rows (WEIR_LAYOUT_ROWS)");
+    builder = weir_builder_new();
+    (void)weir_cogrouped_aggregate(weir_cogroup(weir_group_by_key(strings(builder)), keep, NULL),
+                                   NULL, NULL, WEIR_STRING,
+                                   WEIR_STORE(.layout = WEIR_LAYOUT_SLICES));
+    expect(builder,
+           "weir_cogrouped_aggregate: slices are for time windows that overlap: keep rows");
+    builder = weir_builder_new();
+    struct weir_grouped *grouped = weir_group_by_key(strings(builder));
+    (void)weir_cogrouped_windowed_aggregate(weir_cogroup(grouped, keep, NULL),
+                                            weir_windowed_by_time(grouped, &hopping), NULL, NULL,
+                                            WEIR_STRING, WEIR_STORE(.layout = WEIR_LAYOUT_SLICES));
+    expect(builder, "weir_cogrouped_aggregate: a cogroup has no merger for slices: keep rows");
+}
+END_TEST
+
 static void suppression_is_refused(bool is_windowed, struct weir_suppress_options options,
                                    const char *why)
 {
@@ -973,6 +1030,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, unlimited_windows_start_before_time);
     tcase_add_test(tests, sessions_of_negative_times);
     tcase_add_test(tests, sliding_windows_of_no_difference);
+    tcase_add_test(tests, slices_that_cannot_be);
     tcase_add_test(tests, suppression_that_cannot_be);
     tcase_add_test(tests, joined_table_is_suppressed);
     tcase_add_test(tests, sessions_without_a_merger);

@@ -1,5 +1,5 @@
-/* Windowed jobs against the model (tests/unit/operators/window_model.h): each kind of window, on update, on
- * close, or suppressed until it closes; one partition and several, caches on and off, restarts and crashes.
+/* Windowed jobs against the model (tests/unit/operators/window_model.h): each kind of window, kept as rows or as
+ * slices, on update, on close, or suppressed until it closes; one partition and several, caches on and off, restarts and crashes.
  * At the end a record of a far time comes to each partition: what came out by then, the last of each
  * window, is the model's answer, and a window that is given on once has had one value only.
  *
@@ -104,12 +104,15 @@ static void build(struct run *run)
 
     /* test_windows_random.c says why. */
     const int64_t retention_ms = run->models[0].shape.kind == WINDOW_SLIDING ? 10000000 : 0;
+    const struct window_shape *shape = &run->models[0].shape;
+    const bool overlaps = shape->kind == WINDOW_TIME && shape->advance_ms < shape->size_ms;
     struct weir_error error;
     struct weir_builder *builder = weir_builder_new();
     struct weir_stream *stream = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
     struct weir_table *counts = weir_windowed_count(
         windowed_by(run, weir_group_by_key(stream)),
         WEIR_STORE(.name = "counts", .retention_ms = retention_ms,
+                   .layout = overlaps && below(run, 2) == 0 ? WEIR_LAYOUT_SLICES : WEIR_LAYOUT_ROWS,
                    .store = below(run, 2) == 0 ? WEIR_STORE_MEMORY : WEIR_STORE_ROCKSDB));
 
     if (run->mode == SUPPRESSED) counts = weir_suppress(counts, NULL);
