@@ -119,19 +119,23 @@ static size_t select_hopping(struct weir_node *node, int64_t timestamp_ms, uint3
 }
 
 /* The changes of the next rows of the batch, from its `*at` on. */
-static void select_windows(struct weir_node *node, const struct weir_batch *batch, size_t *at,
-                           size_t capacity, struct changes *changes)
+static int select_windows(struct weir_node *node, const struct weir_batch *batch, size_t *at,
+                          size_t capacity, struct changes *changes)
 {
     const size_t per_row = weir_windows_per_row(node->plan->config);
     size_t late = 0;
+    int rc = 0;
     changes->count = 0;
-    for (; *at < batch->count && changes->count + per_row <= capacity; (*at)++) {
+    for (; *at < batch->count && changes->count + per_row <= capacity && rc >= 0; (*at)++) {
         uint32_t row = weir_batch_row(batch, *at);
         int64_t timestamp_ms = batch->timestamps[row];
-        late += per_row == 1 ? select_single(node, timestamp_ms, row, changes)
-                             : select_hopping(node, timestamp_ms, row, changes);
+        const size_t windows = per_row == 1 ? select_single(node, timestamp_ms, row, changes)
+                                            : select_hopping(node, timestamp_ms, row, changes);
+        late += windows;
+        if (windows > 0) rc = weir_node_send_late(node, batch, row, (int64_t)windows);
     }
     if (late > 0) weir_node_dropped(node, WEIR_DROP_LATE, (int64_t)late);
+    return rc;
 }
 
 static void select_all(const struct weir_batch *batch, size_t *at, struct changes *changes)
@@ -200,13 +204,13 @@ static int add_update(struct weir_node *node, struct weir_rows *rows,
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 
-/* Changes of windows that are over for the store, though not for this input. On a disk Kafka
- * Streams takes them, to no use, and does not count them. */
-static void count_refused(struct weir_node *node, int64_t before)
+/* Changes of windows that are over for the store, though not for this input. On a disk Kafka Streams takes
+ * them, to no use, and does not count them. */
+static int64_t refused_by(const struct weir_node *node)
 {
     const struct weir_store *store = node->stores[0];
-    if (weir_store_spec(store)->kind != WEIR_STORE_MEMORY) return;
-    weir_node_dropped(node, WEIR_DROP_LATE, weir_store_dropped_count(store) - before);
+    if (weir_store_spec(store)->kind != WEIR_STORE_MEMORY) return 0;
+    return weir_store_dropped_count(store);
 }
 
 /* ---- the batch ------------------------------------------------------------------------------- */
@@ -256,7 +260,11 @@ static int fold_changes(struct weir_node *node, const struct weir_batch *batch,
                                          node->call.error);
         }
         if (rc == 0) {
+            const int64_t refused = refused_by(node);
             rc = change_one(&fold, batch, row, changes->keys[i], entry, old, updates);
+            if (rc >= 0 && refused_by(node) > refused) {
+                rc = weir_node_send_late(node, batch, row, 1);
+            }
             if (rc < 0) return rc;
             continue;
         }
@@ -298,18 +306,18 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
     } else if (per_row > 1) {
         capacity = batch->count < CHANGES_MAX / per_row ? batch->count * per_row : CHANGES_MAX;
     }
-    const int64_t refused = weir_store_dropped_count(node->stores[0]);
+    const int64_t refused = refused_by(node);
     struct changes changes;
     int rc = init_changes(node, &changes, capacity);
     for (size_t at = 0; rc >= 0 && at < batch->count;) {
         if (is_windowed(config)) {
-            select_windows(node, batch, &at, capacity, &changes);
+            rc = select_windows(node, batch, &at, capacity, &changes);
         } else {
             select_all(batch, &at, &changes);
         }
-        rc = process_changes(node, batch, &changes);
+        if (rc >= 0) rc = process_changes(node, batch, &changes);
     }
-    count_refused(node, refused);
+    weir_node_dropped(node, WEIR_DROP_LATE, refused_by(node) - refused);
     return rc;
 }
 

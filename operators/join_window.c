@@ -89,7 +89,7 @@ static int choose_kept(struct weir_node *node, const struct weir_batch *batch, s
     const bool is_resident = weir_store_spec(node->stores[0])->kind == WEIR_STORE_MEMORY;
     int64_t late = 0;
     int rc = kept_init(kept, arena, batch->count);
-    for (size_t i = 0; i < batch->count && rc == 0; i++) {
+    for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         const uint32_t row = weir_batch_row(batch, i);
         const bool has_value = !weir_slice_is_null(batch->value_bytes[row]);
         const int64_t timestamp_ms = batch->timestamps[row];
@@ -101,6 +101,8 @@ static int choose_kept(struct weir_node *node, const struct weir_batch *batch, s
             weir_node_note_late(node, timestamp_ms,
                                 node->observed_ms - timestamp_ms - config->span_ms + 1);
             late++;
+            rc = weir_node_send_late(node, batch, row, 1);
+            if (rc < 0) break;
         }
         if (has_value) rc = add_kept(kept, arena, batch, row, (uint32_t)node->number);
     }

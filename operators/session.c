@@ -256,7 +256,9 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
             weir_live_rows_prefetch_slot(&state->live, hashes[i + SLOTS_AHEAD]);
             weir_live_rows_prefetch_key(&state->live, hashes[i + KEYS_AHEAD]);
         }
+        const int64_t late_before = late;
         rc = process_row(&fold, batch, row, hashes[i], forwards ? &updates : NULL, &late);
+        if (rc >= 0 && late > late_before) rc = weir_node_send_late(node, batch, row, 1);
         if (rc >= 0) rc = emit_closed(node, batch, row);
     }
     if (late > 0) weir_node_dropped(node, WEIR_DROP_LATE, late);

@@ -57,23 +57,25 @@ static int64_t first_open_window(const struct weir_slices_work *work, int64_t fi
     return over_ms - over_ms % advance_ms + advance_ms;
 }
 
-static void note_late(struct weir_slices_work *work, int64_t timestamp_ms, int64_t first_ms,
-                      int64_t open_ms, int64_t last_ms)
+static int note_late(struct weir_slices_work *work, uint32_t row, int64_t first_ms, int64_t open_ms,
+                     int64_t last_ms)
 {
     struct weir_node *node = work->node;
     const int64_t advance_ms = work->config->window_advance_ms;
     const int64_t end_ms = weir_window_end(first_ms, work->config->window_size_ms);
     const int64_t until_ms = open_ms <= last_ms ? open_ms - advance_ms : last_ms;
-    weir_node_note_late(node, timestamp_ms, node->observed_ms - end_ms + 1);
-    work->late += (until_ms - first_ms) / advance_ms + 1;
+    const int64_t windows = (until_ms - first_ms) / advance_ms + 1;
+    weir_node_note_late(node, work->batch->timestamps[row], node->observed_ms - end_ms + 1);
+    work->late += windows;
+    return weir_node_send_late(node, work->batch, row, windows);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 /* The next rows of the batch, from its `*at` on, as changes. One that is late for some of its
  * windows is alone: it is told by `*is_late_out`. */
-static void select_rows(struct weir_slices_work *work, size_t *at, size_t capacity,
-                        bool *is_late_out)
+static int select_rows(struct weir_slices_work *work, size_t *at, size_t capacity,
+                       bool *is_late_out)
 {
     const int64_t slice_ms = work->config->slice_ms;
     struct weir_slices_piece *changes = &work->piece;
@@ -91,8 +93,9 @@ static void select_rows(struct weir_slices_work *work, size_t *at, size_t capaci
         const int64_t open_ms = first_open_window(work, first_ms);
         if (open_ms > first_ms) {
             const int64_t last_ms = weir_slices_last_window(work, start_ms);
-            if (open_ms <= last_ms && changes->count > 0) return; /* its turn comes */
-            note_late(work, timestamp_ms, first_ms, open_ms, last_ms);
+            if (open_ms <= last_ms && changes->count > 0) return 0; /* its turn comes */
+            int rc = note_late(work, row, first_ms, open_ms, last_ms);
+            if (rc < 0) return rc;
             if (open_ms > last_ms) continue;
             *is_late_out = true;
         }
@@ -100,6 +103,7 @@ static void select_rows(struct weir_slices_work *work, size_t *at, size_t capaci
         changes->firsts[changes->count] = open_ms;
         changes->starts[changes->count++] = start_ms;
     }
+    return 0;
 }
 
 static int write_keys(struct weir_slices_work *work)
@@ -245,8 +249,8 @@ static int process_rows(struct weir_slices_work *work)
     int rc = 0;
     for (size_t at = 0; rc >= 0 && at < work->batch->count;) {
         bool is_late;
-        select_rows(work, &at, capacity, &is_late);
-        if (is_late) rc = make_way(work);
+        rc = select_rows(work, &at, capacity, &is_late);
+        if (rc >= 0 && is_late) rc = make_way(work);
         if (rc < 0 || work->piece.count == 0) continue;
         rc = work->is_forwarded ? process_forwarded(work) : process_changes(work);
     }

@@ -431,7 +431,11 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     weir_row_fold_init(&work.fold, node, forwards);
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         work.row = weir_batch_row(batch, i);
+        const int64_t late = work.late;
         rc = process_row(&work);
+        if (rc >= 0 && work.late > late) {
+            rc = weir_node_send_late(node, batch, work.row, work.late - late);
+        }
         if (rc >= 0 && looks(&work)) rc = emit_closed(node, batch, work.row);
     }
     if (work.late > 0) weir_node_dropped(node, WEIR_DROP_LATE, work.late);

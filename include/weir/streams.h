@@ -110,6 +110,9 @@ struct weir_streams_options {
      * topic may be ahead of the wall clock. 0: as far as it likes. */
     int64_t timestamp_after_max_ms;
     enum weir_on_timestamp_after on_timestamp_after_max;
+    /* Where records go, as they were read, that windows or joins drop as late; part of the commit as all outputs are. NULL:
+     * nowhere, they are counted. docs/guide/time-and-windows.md. */
+    const char *late_topic;
 };
 enum { WEIR_TIME_SKEW_OFF = -1 };
 enum { WEIR_EMIT_AT_ONCE = -1 };

@@ -28,7 +28,8 @@ void weir_streams_check(const struct weir_streams *streams)
     const bool is_running = state == WEIR_STREAMS_RUNNING;
     const bool has_begun_to_end = state > WEIR_STREAMS_RUNNING;
     weir_assert(streams->magic == WEIR_STREAMS_MAGIC);
-    weir_assert(streams->topic_count == topology->topic_count + topology->store_count + 1);
+    weir_assert(streams->topic_count ==
+                topology->topic_count + topology->store_count + WEIR_JOB_TOPICS_BEHIND);
     weir_assert(streams->threads_opened <= streams->thread_count);
     weir_assert(streams->threads_restored <= streams->threads_opened);
     weir_assert(streams->threads_running <= streams->thread_count);

@@ -81,15 +81,21 @@ void weir_start_take_description(struct weir_start *start, size_t topic)
 
 /* The letter of a record without a key, and a timer's, is one without a key. Where a topic refuses those
  * the job would stop at the first, which is what letters are there to prevent; and compaction removes all
- * letters of a key but the last. */
+ * letters of a key but the last. So it does with late records. */
 static int check_letters(const struct weir_start *start, size_t topic,
                          const struct weir_topic_config *config, struct weir_error *error)
 {
     const struct weir_streams *streams = start->streams;
-    bool is_of_letters = topic == streams->task_config.dead_letter_topic;
-    if (!is_of_letters || !config->cleanup_compact ||
-        !weir_streams_writes_letters(&streams->options))
-        return 0;
+    const bool has_letters = topic == streams->task_config.dead_letter_topic &&
+                             weir_streams_writes_letters(&streams->options);
+    if (!config->cleanup_compact) return 0;
+    if (topic == streams->task_config.late_topic) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "late_topic '%s' is compacted, which keeps one late record of a key: "
+                              "set its cleanup.policy to delete, or name another topic",
+                              name_of(start, topic));
+    }
+    if (!has_letters) return 0;
     return weir_error_set(
         error, WEIR_INVALID_ARGUMENT,
         "dead_letter_topic '%s' is compacted, and a compacted topic refuses what has "

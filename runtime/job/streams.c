@@ -110,6 +110,7 @@ static void take_options(struct weir_streams *streams, const struct weir_streams
     *taken = *options;
     taken->application_id = keep_text(streams, options->application_id);
     taken->state_dir = keep_text(streams, options->state_dir);
+    taken->late_topic = keep_text(streams, options->late_topic);
     taken->dead_letter_topic = keep_text(streams, options->dead_letter_topic);
     if (taken->num_stream_threads == 0) {
         taken->num_stream_threads = weir_core_count(streams->env);
@@ -141,14 +142,25 @@ static void name_topics(struct weir_streams *streams)
         topic->is_internal = true;
         topic->name = weir_arena_printf(memory, "%s-%s-changelog", id, plan->spec.name);
     }
-    streams->topics[streams->topic_count - 1].name = streams->options.dead_letter_topic;
+}
+
+/* The place in the table of a topic that the job writes besides its topology's; SIZE_MAX: it has none. */
+static size_t place_topic(struct weir_streams *streams, const char *name, size_t place)
+{
+    if (name == NULL) return SIZE_MAX;
+    for (size_t i = 0; i < place; i++) {
+        const struct weir_job_topic *topic = &streams->topics[i];
+        if (topic->name != NULL && strcmp(topic->name, name) == 0) return i;
+    }
+    streams->topics[place].name = name;
+    return place;
 }
 
 static int prepare_tables(struct weir_streams *streams, struct weir_error *error)
 {
     const struct weir_topology *topology = streams->topology;
     struct weir_arena *memory = &streams->memory;
-    streams->topic_count = topology->topic_count + topology->store_count + 1;
+    streams->topic_count = topology->topic_count + topology->store_count + WEIR_JOB_TOPICS_BEHIND;
     streams->topics = weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->topics);
     streams->partitions =
         weir_arena_alloc_zero(memory, streams->topic_count * sizeof *streams->partitions);
@@ -161,12 +173,13 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
         return weir_error_set(error, WEIR_NO_MEMORY, "no memory for a job");
     }
     const struct weir_streams_options *options = &streams->options;
-    bool has_letters = options->dead_letter_topic != NULL;
+    const size_t behind = streams->topic_count - WEIR_JOB_TOPICS_BEHIND;
     streams->task_config = (struct weir_task_config){
         .topology = topology,
         .backend = streams->backend,
         .topics = streams->topics,
-        .dead_letter_topic = has_letters ? streams->topic_count - 1 : SIZE_MAX,
+        .dead_letter_topic = place_topic(streams, options->dead_letter_topic, behind),
+        .late_topic = place_topic(streams, options->late_topic, behind + 1),
         .on_deserialization_error = options->on_deserialization_error,
         .on_processing_error = options->on_processing_error,
         .on_production_error = options->on_production_error,

@@ -11,7 +11,7 @@
 /**
  * Records that cannot be read, processed or written: stop, skip, or send the record as it came from
  * its input to the dead-letter topic, with the reason in headers of Kafka Streams' names
- * (KIP-1034).
+ * (KIP-1034). Records that come too late go to a topic of theirs in the same way.
  */
 
 static enum weir_on_error policy_of(const struct weir_task *task, const struct weir_node *node)
@@ -73,7 +73,7 @@ static void add_header(struct weir_header *headers, size_t *count, const char *k
     headers[(*count)++] = (struct weir_header){weir_text(key), weir_text(value)};
 }
 
-enum { REASON_HEADERS = 5, CHANGE_HEADERS = 4 };
+enum { REASON_HEADERS = 6, CHANGE_HEADERS = 4 }; /* at most */
 
 /* A letter under way: its headers are the record's own, the reason, what was changed to make it fit. */
 struct letter {
@@ -87,20 +87,27 @@ static void say(struct letter *letter, const char *key, const char *value)
     add_header(letter->headers, &letter->record.header_count, key, value);
 }
 
-/* The record's own headers, then the reason. What has no place (a timer, a flush) is at -1 of no topic,
- * as in Kafka Streams. */
-static int add_reason(struct weir_task *task, const struct weir_source_position *source, int rc,
-                      struct letter *letter)
+/* The record's own headers, with room behind them. */
+static int take_headers(struct weir_task *task, struct letter *letter)
 {
-    struct weir_arena *arena = task->arena;
     struct weir_record *record = &letter->record;
-    size_t count = record->header_count;
+    const size_t count = record->header_count;
     struct weir_header *headers =
-        weir_arena_array(arena, count + REASON_HEADERS + CHANGE_HEADERS, sizeof *headers);
+        weir_arena_array(task->arena, count + REASON_HEADERS + CHANGE_HEADERS, sizeof *headers);
     if (headers == NULL) return WEIR_NO_MEMORY;
     weir_copy(headers, record->headers, count * sizeof *headers);
     record->headers = letter->headers = headers;
     letter->own_count = count;
+    return 0;
+}
+
+/* Then the reason. What has no place (a timer, a flush) is at -1 of no topic, as in Kafka Streams. */
+static int add_reason(struct weir_task *task, const struct weir_source_position *source, int rc,
+                      struct letter *letter)
+{
+    struct weir_arena *arena = task->arena;
+    const struct weir_record *record = &letter->record;
+    if (take_headers(task, letter) < 0) return WEIR_NO_MEMORY;
     say(letter, "__streams.errors.exception", weir_code_name(rc));
     say(letter, "__streams.errors.message",
         weir_arena_printf(arena, "%s", task->record_error.text));
@@ -146,7 +153,9 @@ static void cut_to(struct weir_slice *bytes, size_t size)
     if (bytes->size > size) bytes->size = size;
 }
 
-enum { MESSAGE = 1 }; /* the message's place behind the record's own headers */
+enum {
+    MESSAGE = 1
+}; /* the message's place behind the record's own headers; a late record has none to cut */
 
 /* Cut to what the topic takes: value first, then headers, then key, last the message; headers say how
  * large key and value were. */
@@ -173,28 +182,34 @@ static void make_fit(struct weir_task *task, size_t topic, struct letter *letter
     cut_to(&record->value, room - record->key.size);
 }
 
+/* What its topic would refuse of it is changed, and said in headers: a letter is for others to look at, and no reason to
+ * stop a job that is to go on. */
+static int send_letter(struct weir_task *task, size_t topic, struct letter *letter)
+{
+    struct weir_collector *collector = task->options.collector;
+    const int32_t partition = weir_task_partition(task, topic, letter->record.key);
+    int rc = weir_collector_check(collector, topic, &letter->record, NULL);
+    if (rc == WEIR_TOO_LARGE) make_fit(task, topic, letter);
+    if (rc == WEIR_TOO_LARGE) rc = weir_collector_check(collector, topic, &letter->record, NULL);
+    if (rc == WEIR_INVALID_TIMESTAMP) make_timely(task, letter);
+    weir_assert(letter->record.header_count <= letter->own_count + REASON_HEADERS + CHANGE_HEADERS);
+    if (weir_arena_failed(task->arena)) return WEIR_NO_MEMORY;
+    struct weir_error why = {0};
+    rc = weir_collector_add(collector, topic, partition, &letter->record, &why);
+    if (rc < 0) task->error = why;
+    return rc;
+}
+
 static int send_dead_letter(struct weir_task *task, const struct weir_batch *batch, uint32_t row,
                             int rc)
 {
-    const size_t topic = task->options.config->dead_letter_topic;
-    struct weir_collector *collector = task->options.collector;
     struct letter letter = {0};
     find_raw(task, batch, row, &letter.record);
-    const int32_t partition = weir_task_partition(task, topic, letter.record.key);
-    if (add_reason(task, batch->source, rc, &letter) < 0) {
+    rc = add_reason(task, batch->source, rc, &letter);
+    if (rc >= 0) rc = send_letter(task, task->options.config->dead_letter_topic, &letter);
+    if (rc == WEIR_NO_MEMORY) {
         return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a dead letter");
     }
-    rc = weir_collector_check(collector, topic, &letter.record, NULL);
-    if (rc == WEIR_TOO_LARGE) make_fit(task, topic, &letter);
-    if (rc == WEIR_TOO_LARGE) rc = weir_collector_check(collector, topic, &letter.record, NULL);
-    if (rc == WEIR_INVALID_TIMESTAMP) make_timely(task, &letter);
-    weir_assert(letter.record.header_count <= letter.own_count + REASON_HEADERS + CHANGE_HEADERS);
-    if (weir_arena_failed(task->arena)) {
-        return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a dead letter");
-    }
-    struct weir_error why = {0};
-    rc = weir_collector_add(collector, topic, partition, &letter.record, &why);
-    if (rc < 0) task->error = why;
     return weir_error_wrap(&task->error, rc, "write a dead letter");
 }
 
@@ -284,4 +299,41 @@ void weir_task_note_ahead(struct weir_task *task, const struct weir_task_input *
                           const struct weir_record *record)
 {
     count_ahead(task, &input->source, record->offset, record->timestamp_ms);
+}
+
+/* ---- records that come too late -------------------------------------------------------------- */
+
+static void add_lateness(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
+                         int64_t windows, struct letter *letter)
+{
+    struct weir_arena *arena = node->task->arena;
+    const struct weir_source_position *source = batch->source;
+    const int64_t late_ms = weir_saturating_sub(node->observed_ms, batch->timestamps[row]);
+    say(letter, "__streams.late.operator", node->plan->name);
+    say(letter, "__streams.late.ms", weir_arena_printf(arena, "%" PRId64, late_ms));
+    say(letter, "__streams.late.windows", weir_arena_printf(arena, "%" PRId64, windows));
+    say(letter, "__streams.late.topic", source != NULL ? source->topic : NULL);
+    say(letter, "__streams.late.partition",
+        weir_arena_printf(arena, "%" PRId32, source != NULL ? source->partition : -1));
+    say(letter, "__streams.late.offset",
+        weir_arena_printf(arena, "%" PRId64, letter->record.offset));
+}
+
+int weir_node_send_late(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
+                        int64_t windows)
+{
+    struct weir_task *task = node->task;
+    const size_t topic = task->options.config->late_topic;
+    struct letter letter = {0};
+    if (topic == SIZE_MAX) return 0;
+    find_raw(task, batch, row, &letter.record);
+    int rc = take_headers(task, &letter);
+    if (rc >= 0) {
+        add_lateness(node, batch, row, windows, &letter);
+        rc = send_letter(task, topic, &letter);
+    }
+    if (rc == WEIR_NO_MEMORY) {
+        return weir_error_set(&task->error, WEIR_NO_MEMORY, "no memory for a late record");
+    }
+    return rc < 0 ? weir_error_wrap(&task->error, rc, "write a late record") : 0;
 }

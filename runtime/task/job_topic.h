@@ -9,8 +9,11 @@
 /**
  * A topic as a job found or made it. Filled in while the job starts, immutable afterwards, shared
  * by all its threads. The job's table: the topology's topics by their index, then one changelog per
- * store (empty name: the store has none of its own), then the dead-letter topic.
+ * store (empty name: the store has none of its own), then the dead-letter topic and that of late records. These two have a
+ * place of their own only where the topology does not have the topic already: a topic has one place.
  */
+enum { WEIR_JOB_TOPICS_BEHIND = 2 };
+
 struct weir_job_topic {
     const char *name; /* in full; NULL: no such topic */
     struct weir_uuid id;

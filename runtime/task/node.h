@@ -186,6 +186,11 @@ static inline void weir_node_note_late(struct weir_node *node, int64_t timestamp
     if (grace_enough_ms > node->late.grace_enough_ms) node->late.grace_enough_ms = grace_enough_ms;
 }
 
+/** And where the job has a topic for late records, it goes there: once, however many `windows` it is missing from. 0, or
+ * what stops the task. */
+int weir_node_send_late(struct weir_node *node, const struct weir_batch *batch, uint32_t row,
+                        int64_t windows);
+
 enum weir_drop { WEIR_DROP_NULL, WEIR_DROP_LATE };
 /** Count dropped rows; the first of each kind and a few per second are logged. Of late ones weir_node_note_late has been
  * told before. */

@@ -59,6 +59,7 @@ struct weir_task_config {
     const struct weir_backend_kind *backend; /* of the stores; runtime/state/backend.h */
     const struct weir_job_topic *topics;     /* the job's table */
     size_t dead_letter_topic;                /* index in it; SIZE_MAX: none */
+    size_t late_topic;                       /* likewise */
     enum weir_on_error on_deserialization_error;
     enum weir_on_error on_processing_error;
     enum weir_on_error on_production_error;

@@ -84,8 +84,9 @@ static int task_build(struct weir_task *task)
     const struct weir_topology *topology = task->options.config->topology;
     task->nodes = weir_arena_array(&task->memory, plan->node_count, sizeof *task->nodes);
     task->inputs = weir_arena_array(&task->memory, plan->source_count, sizeof *task->inputs);
-    task->sticky_partitions = weir_arena_array(
-        &task->memory, topology->topic_count + topology->store_count + 1, sizeof(int32_t));
+    const size_t topic_count =
+        topology->topic_count + topology->store_count + WEIR_JOB_TOPICS_BEHIND;
+    task->sticky_partitions = weir_arena_array(&task->memory, topic_count, sizeof(int32_t));
     if (weir_arena_failed(&task->memory)) return WEIR_NO_MEMORY;
     memset(task->nodes, 0, plan->node_count * sizeof *task->nodes);
     for (size_t i = 0; i < plan->node_count; i++) {
@@ -96,7 +97,7 @@ static int task_build(struct weir_task *task)
         if (!has_partition(task, plan->sources[i])) continue;
         input_init(task, &task->inputs[task->input_count++], plan->sources[i]);
     }
-    for (size_t i = 0; i < topology->topic_count + topology->store_count + 1; i++) {
+    for (size_t i = 0; i < topic_count; i++) {
         task->sticky_partitions[i] = -1;
     }
     return weir_task_time_init(task);

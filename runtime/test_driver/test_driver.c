@@ -98,7 +98,9 @@ static int make_topics(struct weir_test *test, struct weir_error *error)
         if (rc < 0) return rc;
     }
     const char *letters = test->options.dead_letter_topic;
-    return letters != NULL ? make_topic(test, letters, error) : 0;
+    const char *late = test->options.late_topic;
+    int rc = letters != NULL ? make_topic(test, letters, error) : 0;
+    return rc >= 0 && late != NULL ? make_topic(test, late, error) : rc;
 }
 
 static bool has_started(void *context)

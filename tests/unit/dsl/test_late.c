@@ -189,6 +189,173 @@ START_TEST(a_warning_goes_to_stderr_by_default)
 }
 END_TEST
 
+/* ---- the topic for late records -------------------------------------------------------------- */
+
+enum kind {
+    TUMBLING,
+    HOPPING,
+    SLIDING,
+    SESSION,
+    TUMBLING_CLOSING,
+    SLIDING_CLOSING,
+    SESSION_CLOSING,
+    JOIN,
+    KINDS
+};
+
+static int concat(struct weir_call *call, const void *key, const void *left, const void *right,
+                  const void **value_out)
+{
+    (void)call, (void)key, (void)right;
+    *value_out = left;
+    return 0;
+}
+
+static struct weir_windowed_stream *cut(struct weir_grouped *grouped, enum kind kind)
+{
+    const enum weir_emit emit =
+        kind >= TUMBLING_CLOSING ? WEIR_EMIT_ON_WINDOW_CLOSE : WEIR_EMIT_ON_WINDOW_UPDATE;
+    const struct weir_sliding_windows sliding = {
+        WEIR_SLIDING_WINDOWS_INIT, .difference_ms = WINDOW_MS, .grace_ms = GRACE_MS, .emit = emit};
+    const struct weir_session_windows session = {WEIR_SESSION_WINDOWS_INIT, .gap_ms = WINDOW_MS,
+                                                 .grace_ms = GRACE_MS, .emit = emit};
+    const struct weir_time_windows time = {WEIR_TIME_WINDOWS_INIT, .size_ms = WINDOW_MS,
+                                           .advance_ms = kind == HOPPING ? WINDOW_MS / 2 : 0,
+                                           .grace_ms = GRACE_MS, .emit = emit};
+    if (kind == SLIDING || kind == SLIDING_CLOSING)
+        return weir_windowed_by_sliding(grouped, &sliding);
+    if (kind == SESSION || kind == SESSION_CLOSING)
+        return weir_windowed_by_session(grouped, &session);
+    return weir_windowed_by_time(grouped, &time);
+}
+
+static void build_kind(enum kind kind)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    if (kind == JOIN) {
+        struct weir_stream *other = weir_stream(builder, "other", WEIR_STRING, WEIR_STRING);
+        weir_to(weir_stream_join(in, other, concat, NULL, WEIR_STRING,
+                                 WEIR_WITHIN(.kind = WEIR_JOIN_LEFT, .before_ms = WINDOW_MS,
+                                             .after_ms = WINDOW_MS, .grace_ms = GRACE_MS)),
+                "out");
+    } else {
+        weir_to(weir_to_stream(weir_windowed_count(cut(weir_group_by_key(in), kind), NULL)), "out");
+    }
+    topology = weir_build(builder, &stage.error);
+    ck_assert_msg(topology != NULL, "%s", stage.error.text);
+    weir_builder_free(builder);
+}
+
+static const struct weir_streams_options with_late = {
+    WEIR_STREAMS_OPTIONS_INIT, .application_id = "app", .num_stream_threads = 1,
+    .late_topic = "late"};
+
+static void open_late(enum kind kind)
+{
+    stage_open(&stage, 1);
+    open_topics(1);
+    stage_topic(&stage, "late", 1);
+    if (kind == JOIN) stage_topic(&stage, "other", 1);
+    build_kind(kind);
+}
+
+/* Two that come in time, here or far ahead, and one that is late, with a header of its own. */
+static void produce_late(int64_t ahead_ms)
+{
+    const struct weir_header own = {weir_text("own"), weir_text("1")};
+    const struct weir_record late = {.key = weir_text("k"),
+                                     .value = weir_text("w"),
+                                     .timestamp_ms = 20,
+                                     .headers = &own,
+                                     .header_count = 1};
+    produce(0, ahead_ms + 100), produce(0, ahead_ms + 99);
+    stage_produce_record(&stage, "in", 0, &late);
+}
+
+/* Loop: every operator with windows. */
+START_TEST(a_late_record_goes_to_its_topic_as_it_was_read)
+{
+    char text[1024];
+    char wanted[256];
+    const int ahead_ms = _i == JOIN ? 200000 : 0; /* a join's store has segments of a minute */
+    open_late((enum kind)_i);
+    produce_late(ahead_ms);
+    stage_start(&stage, topology, &with_late);
+    stage_drain(&stage);
+    const struct weir_operator_metrics metrics = operator_metrics();
+    stage_read_headers(&stage, "late", 0, text, sizeof text);
+    (void)snprintf(wanted, sizeof wanted,
+                   "k=w@20 own:1 __streams.late.operator:%s __streams.late.ms:%d "
+                   "__streams.late.windows:%d __streams.late.topic:in "
+                   "__streams.late.partition:0 __streams.late.offset:2 ",
+                   metrics.name, ahead_ms + 80, (int)metrics.records_late);
+    ck_assert_str_eq(text, wanted);
+    ck_assert_int_eq(metrics.records_late, _i == HOPPING ? 2 : 1);
+    finish();
+}
+END_TEST
+
+static bool has_read_all(void *context)
+{
+    struct weir_streams_metrics metrics;
+    (void)context;
+    weir_streams_metrics(stage.streams, &metrics);
+    return metrics.records_in == 3;
+}
+
+/* It is an output like any other: what a crash takes before the commit is not there twice. */
+START_TEST(a_late_record_is_written_exactly_once)
+{
+    open_late(TUMBLING);
+    produce_late(0);
+    stage_start(&stage, topology,
+                STAGE_OPTIONS(.num_stream_threads = 1, .late_topic = "late",
+                              .commit_interval_ms = 3600000));
+    (void)weir_sim_run(stage.sim, has_read_all, NULL, INT64_MAX);
+    ck_assert(has_read_all(NULL));
+    ck_assert_int_eq(stage_count_records(&stage, "late", 0), 0); /* not committed */
+    stage_crash(&stage, _i == 0 ? WEIR_SIM_KILL : WEIR_SIM_POWER);
+    stage_start(&stage, topology, &with_late);
+    stage_drain(&stage);
+    ck_assert_int_eq(stage_count_records(&stage, "late", 0), 1);
+    stage_stop(&stage);
+    stage_start(&stage, topology, &with_late);
+    stage_drain(&stage);
+    ck_assert_int_eq(stage_count_records(&stage, "late", 0), 1);
+    finish();
+}
+END_TEST
+
+/* Loop: the topic of the job's outputs, that of its dead letters, and its input, where a late record comes again and is
+ * late again; it may be each of them. */
+START_TEST(the_topic_may_have_another_use)
+{
+    open_late(TUMBLING);
+    produce_late(0);
+    stage_start(&stage, topology,
+                STAGE_OPTIONS(.num_stream_threads = 1, .late_topic = _i == 0 ? "out" : "late",
+                              .dead_letter_topic = "late",
+                              .on_processing_error = WEIR_ON_ERROR_DEAD_LETTER));
+    stage_drain(&stage);
+    ck_assert_int_eq(stage_count_records(&stage, _i == 0 ? "out" : "late", 0), _i == 0 ? 3 : 1);
+    finish();
+}
+END_TEST
+
+START_TEST(a_compacted_topic_for_late_records_is_refused)
+{
+    const struct weir_config compacted[] = {{"cleanup.policy", "compact"}};
+    stage_open(&stage, 1);
+    open_topics(1);
+    ck_ok(weir_topic_create(stage.log, "late", 1, compacted, 1, &stage.error), &stage.error);
+    build(GRACE_MS);
+    stage_start_refused(&stage, topology, &with_late, WEIR_INVALID_ARGUMENT,
+                        "late_topic 'late' is compacted", &stage.error);
+    finish();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("late");
@@ -198,6 +365,10 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_was_late_is_committed);
     tcase_add_test(tests, nothing_is_said_where_nothing_is_late);
     tcase_add_test(tests, a_warning_goes_to_stderr_by_default);
+    tcase_add_loop_test(tests, a_late_record_goes_to_its_topic_as_it_was_read, 0, KINDS);
+    tcase_add_loop_test(tests, a_late_record_is_written_exactly_once, 0, 2);
+    tcase_add_loop_test(tests, the_topic_may_have_another_use, 0, 2);
+    tcase_add_test(tests, a_compacted_topic_for_late_records_is_refused);
     suite_add_tcase(suite, tests);
 }
 

@@ -19,7 +19,7 @@ static void set_up_job(void)
     topology = (struct weir_topology){.topic_count = 2, .store_count = 1};
     job.magic = WEIR_STREAMS_MAGIC;
     job.topology = &topology;
-    job.topic_count = 4;
+    job.topic_count = 3 + WEIR_JOB_TOPICS_BEHIND;
     job.thread_count = job.threads_opened = job.threads_restored = job.threads_running = 2;
     atomic_store(&job.has_begun, true);
     job.commit.kind = &weir_commit_transaction;
@@ -199,7 +199,7 @@ static void set_up_start(void)
     start.streams = &job;
     start.outstanding = 2;
     start.step = 3;
-    start.facts.topic_count = 4;
+    start.facts.topic_count = 3 + WEIR_JOB_TOPICS_BEHIND;
     start.is_rebuild = start.reads_again = true;
     start.is_writing = true;
     written = (struct weir_shared *)&mark; /* is not looked at */

@@ -31,7 +31,7 @@ static void open_stage(void)
     env = weir_sim_node(sim, 0);
     log_seen = (struct stage_log){0};
     metrics = (struct weir_task_metrics){0};
-    config = (struct weir_task_config){.dead_letter_topic = SIZE_MAX};
+    config = (struct weir_task_config){.dead_letter_topic = SIZE_MAX, .late_topic = SIZE_MAX};
     task_partition = 0;
 }
 
