@@ -166,7 +166,9 @@ int weir_join_buffer_add(struct weir_joining *joining, uint32_t row)
     rc = weir_store_set(buffer_of(joining), entry, list, timestamp_ms, node->call.error);
     if (rc < 0) return rc;
     struct weir_node *merge = merge_of(joining);
+    struct weir_join_tracker *tracker = merge->state;
     if (timestamp_ms < least_time(merge)) set_least_time(merge, timestamp_ms);
+    if (timestamp_ms < tracker->first_ms) tracker->first_ms = timestamp_ms;
     return 0;
 }
 
@@ -193,6 +195,7 @@ struct closed_row {
 struct look {
     struct weir_joining *joining;
     int64_t least_ms;
+    int64_t first_open_ms;
     bool is_left_open;
     bool is_right_open;
     struct closed_row *first;
@@ -220,6 +223,7 @@ static int look_at(void *context, struct weir_slice key, struct weir_slice value
     if (closes_at(look->joining->config, time_ms, is_right) >=
         merge_of(look->joining)->observed_ms) {
         *(is_right ? &look->is_right_open : &look->is_left_open) = true;
+        if (time_ms < look->first_open_ms) look->first_open_ms = time_ms;
         return 0;
     }
     struct weir_arena *arena = weir_node_arena(look->joining->node);
@@ -284,12 +288,14 @@ int weir_join_buffer_emit(struct weir_joining *joining, uint32_t row)
 {
     if (!is_due(joining)) return 0;
     struct weir_node *node = joining->node;
-    struct look look = {.joining = joining, .least_ms = INT64_MAX};
+    struct weir_join_tracker *tracker = merge_of(joining)->state;
+    struct look look = {.joining = joining, .least_ms = INT64_MAX, .first_open_ms = INT64_MAX};
     look.end = &look.first;
     int rc = weir_store_scan(buffer_of(joining), weir_null(), weir_null(), look_at, &look,
                              node->call.error);
     if (rc < 0) return rc;
     set_least_time(merge_of(joining), look.least_ms);
+    tracker->first_ms = look.first_open_ms;
     for (const struct closed_row *closed = look.first; closed != NULL; closed = closed->next) {
         rc = emit_list(joining, row, closed);
         if (rc >= 0) {
@@ -299,4 +305,22 @@ int weir_join_buffer_emit(struct weir_joining *joining, uint32_t row)
         if (rc < 0) return rc;
     }
     return 0;
+}
+
+static int take_first(void *context, struct weir_slice key, struct weir_slice value,
+                      int64_t timestamp_ms)
+{
+    (void)value, (void)timestamp_ms;
+    if (key.size >= KEY_LEAD) *(int64_t *)context = (int64_t)weir_load_u64(key.data);
+    return WEIR_END;
+}
+
+int weir_join_buffer_open(struct weir_node *node, struct weir_error *error)
+{
+    struct weir_join_tracker *tracker = node->children[0]->state;
+    weir_assert(node->plan->store_count == 2 && node->plan->child_count == 1);
+    tracker->first_ms = INT64_MAX;
+    int rc = weir_store_scan(node->stores[1], weir_null(), weir_null(), take_first,
+                             &tracker->first_ms, error);
+    return rc < 0 ? rc : 0;
 }

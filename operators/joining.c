@@ -17,6 +17,16 @@ void weir_joining_begin(struct weir_joining *joining, struct weir_node *node,
     node->call.context = config->context;
 }
 
+void weir_joining_begin_none(struct weir_joining *joining, struct weir_node *node, int64_t time_ms,
+                             struct weir_joining_none *none)
+{
+    *none = (struct weir_joining_none){.key = weir_null(), .time_ms = time_ms};
+    none->batch =
+        (struct weir_batch){.count = 1, .key_bytes = &none->key, .timestamps = &none->time_ms};
+    weir_joining_begin(joining, node, &none->batch);
+    weir_node_call_no_row(node, time_ms);
+}
+
 /* Objects of what the store gave: its bytes are read before the next call on it. */
 static int read_kept(struct weir_joining *joining, const struct weir_fetched_rows *fetched,
                      const struct weir_serde *serde, struct weir_kept_row *kept, size_t *count_out)

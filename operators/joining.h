@@ -17,6 +17,15 @@ struct weir_joining {
 void weir_joining_begin(struct weir_joining *joining, struct weir_node *node,
                         const struct weir_batch *batch);
 
+/** For results of no row: `none` and what it points to outlive the joining. */
+struct weir_joining_none {
+    struct weir_batch batch;
+    struct weir_slice key;
+    int64_t time_ms;
+};
+void weir_joining_begin_none(struct weir_joining *joining, struct weir_node *node, int64_t time_ms,
+                             struct weir_joining_none *none);
+
 /** A row of a side that another one meets, as it was kept. */
 struct weir_kept_row {
     const void *value;
@@ -58,14 +67,18 @@ static inline int64_t weir_time_after(int64_t time_ms, int64_t after_ms)
  * time is the largest of both sides, its number tells the least time in the buffer (join_buffer.c).
  */
 struct weir_join_tracker {
-    int64_t next_emit_ms; /* by the wall clock: not before */
+    int64_t next_emit_ms;       /* by the wall clock: not before */
+    int64_t first_ms;           /* no row of the buffer is older; INT64_MAX: it is empty */
+    struct weir_node *sides[2]; /* left and right, those that are outer joins */
 };
 
 /* ---- join_buffer.c --------------------------------------------------------------------------- */
 
-/** Rows of closed windows go on without a match; `row`, which has moved time, is their origin. Negative:
- * the task stops. */
+/** Rows of closed windows go on without a match; `row`, which has moved time, is their origin (weir_joining_begin_none:
+ * no row has). Negative: the task stops. */
 int weir_join_buffer_emit(struct weir_joining *joining, uint32_t row);
+/** Before the first row: what lies in the buffer from before. */
+int weir_join_buffer_open(struct weir_node *node, struct weir_error *error);
 /** A row waits for a match. Negative: it cannot be kept. */
 int weir_join_buffer_add(struct weir_joining *joining, uint32_t row);
 /** What waited on the other side with the key of `row` and a time has met one. */

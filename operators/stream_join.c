@@ -128,9 +128,18 @@ const struct weir_operator_ops weir_stream_join_ops = {
     .process = process,
 };
 
+static int open_outer(struct weir_node *node, struct weir_error *error)
+{
+    const struct weir_stream_join_config *config = node->plan->config;
+    struct weir_join_tracker *tracker = node->children[0]->state;
+    tracker->sides[config->is_right] = node;
+    return weir_join_buffer_open(node, error);
+}
+
 const struct weir_operator_ops weir_outer_join_ops = {
     .name = "outer-join",
     .traits = {.is_value_changing = true, .makes_rows = true, .store_use = WEIR_CHANGES_STORES},
+    .open = open_outer,
     .process = process,
 };
 
@@ -139,9 +148,35 @@ static int merge(struct weir_node *node, const struct weir_batch *batch)
     return weir_node_forward(node, batch);
 }
 
+/* Rows may have waited long enough, though none has come. Either side looks through all of the buffer: whose is due. */
+static int time_advanced(struct weir_node *node)
+{
+    const struct weir_join_tracker *tracker = node->state;
+    int rc = 0;
+    for (size_t i = 0; i < 2 && rc >= 0; i++) {
+        struct weir_joining joining;
+        struct weir_joining_none none;
+        if (tracker->sides[i] == NULL) continue;
+        weir_joining_begin_none(&joining, tracker->sides[i], node->observed_ms, &none);
+        rc = weir_join_buffer_emit(&joining, 0);
+        if (rc >= 0) rc = weir_rows_forward(&joining.rows, tracker->sides[i]);
+    }
+    return rc;
+}
+
+/* What waits for a match goes on with its own time. */
+static int64_t holds_from(const struct weir_node *node)
+{
+    const struct weir_join_tracker *tracker = node->state;
+    const bool has_buffer = tracker->sides[0] != NULL || tracker->sides[1] != NULL;
+    return has_buffer ? tracker->first_ms : INT64_MAX;
+}
+
 const struct weir_operator_ops weir_join_merge_ops = {
     .name = "join-merge",
     .traits = {.meets_by_key = true, .is_named_by_parent = true, .observes_time = true},
     .state_size = sizeof(struct weir_join_tracker),
     .process = merge,
+    .time_advanced = time_advanced,
+    .holds_from_ms = holds_from,
 };

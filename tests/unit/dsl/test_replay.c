@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "runtime/task/writer_times.h"
 #include "tests/unit/runtime/task/stage.h"
 
@@ -176,6 +177,84 @@ START_TEST(one_writer_says_nothing)
 }
 END_TEST
 
+/* ---- what waits for time alone ---------------------------------------------------------------- */
+
+enum { FAR_AHEAD = 2000 };
+
+static int pair(struct weir_call *call, const void *key, const void *left, const void *right,
+                const void **value_out)
+{
+    (void)key;
+    *value_out = weir_call_printf(call, "%s|%s", left != NULL ? "left" : "none",
+                                  right != NULL ? "right" : "none");
+    return *value_out != NULL ? 0 : WEIR_NO_MEMORY;
+}
+
+/* left ─ by another key (repartition) ─┐
+ * right ─ by another key (repartition) ─┴─ join ─> out */
+static struct weir_topology *join_of(enum weir_join_kind kind)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *left = weir_stream(builder, "left", WEIR_STRING, WEIR_STRING);
+    struct weir_stream *right = weir_stream(builder, "right", WEIR_STRING, WEIR_STRING);
+    left = weir_select_key(left, select_group, NULL, WEIR_STRING);
+    right = weir_select_key(right, select_group, NULL, WEIR_STRING);
+    weir_to(weir_stream_join(left, right, pair, NULL, WEIR_STRING,
+                             WEIR_WITHIN(.kind = kind, .before_ms = 10, .after_ms = 10)),
+            "out");
+    struct weir_topology *topology = weir_build(builder, &stage.error);
+    ck_assert_msg(topology != NULL, "%s", stage.error.text);
+    weir_builder_free(builder);
+    return topology;
+}
+
+/* The first letters, of those from a on, that make keys of the partition, two of them. */
+static char letter_of(int32_t partition)
+{
+    char key[] = "ga";
+    while (weir_partition_of_key(weir_text(key), 2) != partition) {
+        key[1]++;
+    }
+    return key[1];
+}
+
+/* One writer is done with two records that are far apart, both for one task; the other one has a long way to go, and
+ * nothing for that task but what it says at its end. So the first of the two records has waited long enough when a time
+ * comes, and no record comes any more. Loop: a row of the left side; of the right. */
+START_TEST(rows_without_a_match_go_on_when_time_does)
+{
+    char text[256] = "";
+    char wanted[64];
+    static const char *const topics[] = {"left", "right", "out"};
+    const char *side = _i == 0 ? "left" : "right";
+    stage_open(&stage, 1);
+    for (size_t t = 0; t < sizeof topics / sizeof *topics; t++) {
+        stage_topic(&stage, topics[t], 2);
+    }
+    const char here[] = {letter_of(0), '\0'};
+    const char there[] = {letter_of(1), '\0'};
+    stage_produce(&stage, side, 0, "k", here, 100);
+    stage_produce(&stage, side, 0, "k", here, FAR_AHEAD);
+    struct weir_producer *producer = weir_producer_new(stage.log, NULL, &stage.error);
+    ck_assert_msg(producer != NULL, "%s", stage.error.text);
+    for (int i = 0; i < FAR_AHEAD; i++) {
+        const struct weir_record record = {
+            .key = weir_text("k"), .value = weir_text(there), .timestamp_ms = i};
+        ck_ok(weir_producer_send(producer, side, 1, &record, NULL, &stage.error), &stage.error);
+    }
+    ck_ok(weir_producer_close(producer, &stage.error), &stage.error);
+    struct weir_topology *topology = join_of(WEIR_JOIN_OUTER);
+    stage_start(&stage, topology, STAGE_OPTIONS(.num_stream_threads = 1));
+    stage_drain(&stage);
+    stage_read(&stage, "out", 0, text, sizeof text);
+    (void)snprintf(wanted, sizeof wanted, "g%s=%s@100 ", here,
+                   _i == 0 ? "left|none" : "none|right");
+    ck_assert_str_eq(text, wanted);
+    stage_close(&stage);
+    weir_topology_free(topology);
+}
+END_TEST
+
 /* ---- circles ---------------------------------------------------------------------------------- */
 
 static int left_value(struct weir_call *call, const void *key, const void *stream_value,
@@ -323,6 +402,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, what_writers_say_stays_in_the_repartition_topic);
     tcase_add_test(tests, headers_of_the_users_come_through);
     tcase_add_test(tests, one_writer_says_nothing);
+    tcase_add_loop_test(tests, rows_without_a_match_go_on_when_time_does, 0, 2);
     tcase_add_test(tests, time_goes_on_where_tasks_read_what_they_write);
     tcase_add_loop_test(tests, tasks_that_catch_up_stay_together, 1, 4);
     tcase_add_loop_test(tests, the_smallest_skew_goes_on_too, 1, 4);
