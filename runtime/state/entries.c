@@ -56,7 +56,7 @@ static int index_entry(struct weir_store *store, struct weir_store_entry *entry)
     struct weir_slice address = weir_slice(&entry, sizeof entry);
     int rc = WEIR_OK;
     if (store->has_index) rc = weir_skip_list_put(&store->index_by_key, entry->key, address);
-    if (rc < 0 || !weir_store_has_duplicates(store)) return rc;
+    if (rc < 0 || !weir_store_has_key_rows(store)) return rc;
     rc = weir_key_rows_add(&store->rows_by_key, entry);
     if (rc < 0 && store->has_index) weir_skip_list_remove(&store->index_by_key, entry->key);
     return rc;
@@ -77,6 +77,6 @@ void weir_store_remove_entry(struct weir_store *store, struct weir_store_entry *
     if (store->last_met == entry) store->last_met = NULL;
     weir_store_free_values(store, entry);
     if (store->has_index) weir_skip_list_remove(&store->index_by_key, entry->key);
-    if (weir_store_has_duplicates(store)) weir_key_rows_remove(&store->rows_by_key, entry);
+    if (weir_store_has_key_rows(store)) weir_key_rows_remove(&store->rows_by_key, entry);
     weir_table_remove(&store->table, entry, hash);
 }

@@ -61,7 +61,7 @@ static int fetch_merged(struct weir_store *store, struct weir_slice record_key, 
 int weir_store_fetch(struct weir_store *store, struct weir_slice record_key, int64_t from_ms,
                      int64_t to_ms, struct weir_fetched_rows *rows_out, struct weir_error *error)
 {
-    weir_assert(weir_store_has_duplicates(store));
+    weir_assert(weir_store_has_key_rows(store));
     weir_assert(from_ms >= 0 && !weir_slice_is_null(record_key));
     if (from_ms <= store->expired_ms) from_ms = store->expired_ms + 1;
     if (from_ms > to_ms) {

@@ -249,7 +249,8 @@ static int seal_entry(const struct seal *seal, struct weir_store *store,
 {
     struct weir_slice value = weir_slice(entry->value, entry->value_size);
     int rc = WEIR_OK;
-    if (store->spec->is_logged) rc = append_change(seal, store, entry, value);
+    const bool is_logged = store->spec->is_logged && !weir_store_is_versioned(store);
+    if (is_logged) rc = append_change(seal, store, entry, value);
     if (rc < 0) return rc;
     if (!store->is_resident && !is_dead(store, entry)) {
         rc = put_row(seal->generation, store, entry, value);
@@ -298,6 +299,7 @@ static int seal_store(const struct seal *seal, struct weir_store *store, size_t 
         prefetch_entries(seal, dirty, i);
         rc = seal_entry(seal, store, dirty->entries[i]);
     }
+    if (rc >= 0) rc = weir_versions_append(store, seal->append, seal->context);
     *done_out = i;
     if (rc == WEIR_NO_MEMORY) (void)weir_error_set(seal->error, rc, "out of memory");
     return weir_error_wrap(seal->error, rc, "seal store '%s'", store->spec->name);
@@ -328,6 +330,7 @@ static void note_sealed(struct weir_state *state, struct weir_generation *genera
     for (size_t i = 0; i < state->options.store_count; i++) {
         struct weir_store *store = &state->stores[i];
         store->dirty.count = 0;
+        weir_version_log_clear(&store->log);
         store->sealed_segment = store->live_segment;
     }
     state->sealed_count++;

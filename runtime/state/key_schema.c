@@ -44,6 +44,12 @@ const struct weir_key_schema weir_key_schema_duplicates = {
     .number_size = SEQUENCE_SIZE,
 };
 
+const struct weir_key_schema weir_key_schema_versioned = {
+    .name = "versioned",
+    .times_size = TIME_SIZE,
+    .time_from_end = TIME_SIZE,
+};
+
 void weir_key_schema_check(const struct weir_key_schema *schema)
 {
     weir_assert(schema->name != NULL);

@@ -16,11 +16,10 @@
  *     slice       record key · start               the same of a slice of windows; changelog: as it is
  *     duplicates  record key · time · i32 number   over by its time; changelog: as it is
  *     session     record key · end · start         over by its end; changelog: as it is
- *     history     record key · valid to · valid from over by `valid to` (of a versioned store; its latest
- *                 value is a row of a plain one, and is never over)
+ *     versioned   record key · valid to            over by its `valid to`; changelog: the record key
  *
  * The number tells rows of one key and time apart: Kafka Streams' sequence in a window store that
- * keeps duplicates, as the sides of a stream-stream join are. The first five are here.
+ * keeps duplicates, as the sides of a stream-stream join are.
  *
  * One of the times, *the* time of a key, decides in which segment of time the row lies and when it
  * is over. All that differs is in these fields, at fixed distances from the key's end, so that who
@@ -45,6 +44,7 @@ extern const struct weir_key_schema weir_key_schema_window;
 extern const struct weir_key_schema weir_key_schema_slice;
 extern const struct weir_key_schema weir_key_schema_session;
 extern const struct weir_key_schema weir_key_schema_duplicates;
+extern const struct weir_key_schema weir_key_schema_versioned; /* versions.c */
 
 /** One time at least, whole ones, and the one that decides among them. */
 void weir_key_schema_check(const struct weir_key_schema *schema);

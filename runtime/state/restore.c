@@ -341,6 +341,9 @@ int weir_store_restore(struct weir_store *store, const struct weir_record *recor
 {
     struct weir_state *state = store->state;
     weir_assert(!weir_state_is_writing(state));
+    if (weir_store_is_versioned(store)) {
+        return weir_versions_restore(store, records, count, position, error);
+    }
     weir_assert(store->is_resident || store->table.entry_count == 0);
     weir_arena_reset(&state->scratch);
     if (store->is_resident) weir_store_make_room(store); /* nobody touches it meanwhile */

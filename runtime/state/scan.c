@@ -204,7 +204,7 @@ static void take_key_rows(struct scan *scan)
 static int open_table(struct scan *scan)
 {
     const struct weir_store *store = scan->store;
-    if (scan->range != NULL && weir_store_has_duplicates(store) &&
+    if (scan->range != NULL && weir_store_has_key_rows(store) &&
         !weir_slice_is_null(scan->range->record_key)) {
         take_key_rows(scan);
         return WEIR_OK;

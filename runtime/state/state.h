@@ -207,6 +207,26 @@ struct weir_fetched_rows {
  * those that are over. Their bytes live until the next call on the state. */
 int weir_store_fetch(struct weir_store *store, struct weir_slice record_key, int64_t from_ms,
                      int64_t to_ms, struct weir_fetched_rows *rows_out, struct weir_error *error);
+/** A version of a key: what it was from `from_ms` on, up to but not at `to_ms`; INT64_MAX: until now. */
+struct weir_version {
+    struct weir_slice value; /* null: there was none */
+    int64_t from_ms;
+    int64_t to_ms;
+};
+enum { WEIR_VERSION_IS_OVER = -1 };
+/**
+ * Put a version of a key, or with a null value delete it, as of a time, into a versioned store. `to_ms_out` is
+ * the time of the next one, INT64_MAX if it is the latest, WEIR_VERSION_IS_OVER if its time lies behind the
+ * history: nothing has changed then.
+ *
+ * Errors:  WEIR_INVALID_TIMESTAMP: it is negative; as weir_store_set. Each time reads as before.
+ */
+int weir_store_put_version(struct weir_store *store, struct weir_slice key, struct weir_slice value,
+                           int64_t timestamp_ms, int64_t *to_ms_out, struct weir_error *error);
+/** What a key was as of a time; INT64_MAX: is. As of a time behind the history there is only what still is.
+ * Its bytes live until the next call on the state. */
+int weir_store_get_version(struct weir_store *store, struct weir_slice key, int64_t as_of_ms,
+                           struct weir_version *version_out, struct weir_error *error);
 /** Delete a key, if it is there; 1 if it was. Does not make an entry of one that is not. */
 int weir_store_delete(struct weir_store *store, struct weir_slice key, int64_t timestamp_ms,
                       struct weir_error *error);

@@ -50,6 +50,15 @@ struct weir_clean_queue {
     size_t capacity; /* a power of two, 0 at first */
 };
 
+/** What was put into a versioned store in the open generation, in order: its changelog's records. */
+struct weir_version_log {
+    struct weir_arena bytes;
+    struct weir_record *records;
+    size_t count;
+    size_t capacity;
+    bool is_open;
+};
+
 struct weir_store {
     struct weir_state *state;
     const struct weir_store_spec *spec;
@@ -78,7 +87,9 @@ struct weir_store {
     struct weir_skip_list index_by_key; /* memory stores, and those that are scanned often: from the
                                            first scan on */
     bool has_index;
-    struct weir_key_rows_index rows_by_key; /* of all entries, where keys have a number */
+    /* Of all entries, where a record key has many rows: duplicates, versions. */
+    struct weir_key_rows_index rows_by_key;
+    struct weir_version_log log; /* of a versioned store */
 
     /* What follows the stream time; all 0 but observed_ms and expired_ms where keys have no time, and those two follow it
      * there only where rows have a time to live. */
@@ -161,6 +172,7 @@ struct weir_state {
     struct weir_arena lookup;       /* one get_many's */
     struct weir_arena walked;       /* of the scans under way, which may be within one another */
     int walk_count;                 /* of them */
+    struct weir_arena versions;     /* one put's */
     struct weir_entry_list missing; /* one touch's */
 
     size_t clean_bytes; /* over all stores */
@@ -243,6 +255,16 @@ uint64_t weir_store_segment_at(const struct weir_store *store, int64_t time_ms);
 static inline bool weir_store_has_duplicates(const struct weir_store *store)
 {
     return store->schema->number_size > 0;
+}
+/** Its rows are versions of their record keys (versions.c). */
+static inline bool weir_store_is_versioned(const struct weir_store *store)
+{
+    return store->schema == &weir_key_schema_versioned;
+}
+/** rows_by_key has its entries. */
+static inline bool weir_store_has_key_rows(const struct weir_store *store)
+{
+    return weir_store_has_duplicates(store) || weir_store_is_versioned(store);
 }
 /** The segment of a key that was checked; 0 where keys have no time. */
 uint64_t weir_store_key_segment(const struct weir_store *store, struct weir_slice key);
@@ -333,6 +355,17 @@ void weir_store_init(struct weir_store *store, struct weir_state *state, size_t 
 void weir_store_forget(struct weir_store *store);
 /** Frees what the store holds in memory. */
 void weir_store_close(struct weir_store *store);
+
+/* ---- versions.c --------------------------------------------------------------------------------- */
+
+/** The changelog's records of the open generation, to `append`; what it returned. */
+int weir_versions_append(struct weir_store *store, weir_changelog_fn append, void *context);
+/** They are sealed, or the store forgets all. */
+void weir_version_log_clear(struct weir_version_log *log);
+void weir_version_log_close(struct weir_version_log *log);
+/** weir_store_restore of a versioned store. */
+int weir_versions_restore(struct weir_store *store, const struct weir_record *records, size_t count,
+                          struct weir_changelog_position position, struct weir_error *error);
 
 /* ---- restore.c --------------------------------------------------------------------------------- */
 

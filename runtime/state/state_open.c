@@ -143,6 +143,7 @@ static int init(struct weir_state *state, const struct weir_state_options *optio
     weir_arena_init(&state->scratch, budget, 16 * 1024);
     weir_arena_init(&state->lookup, budget, 16 * 1024);
     weir_arena_init(&state->walked, budget, 16 * 1024);
+    weir_arena_init(&state->versions, budget, 0);
 
     state->path = weir_alloc_text(budget, options->path, strlen(options->path));
     state->backend_path = weir_folder_join(budget, options->path, "db");
@@ -169,6 +170,7 @@ static void state_free(struct weir_state *state)
     weir_arena_close(&state->scratch);
     weir_arena_close(&state->lookup);
     weir_arena_close(&state->walked);
+    weir_arena_close(&state->versions);
     weir_file_close(state->lock);
     weir_free(state->stores);
     weir_free(state->backend_path);

@@ -15,7 +15,7 @@ void weir_store_init(struct weir_store *store, struct weir_state *state, size_t 
         .is_complete = true,
     };
     weir_table_init(&store->table, &state->entry_slabs);
-    if (weir_store_has_duplicates(store)) {
+    if (weir_store_has_key_rows(store)) {
         weir_key_rows_init(&store->rows_by_key, &state->entry_slabs, &state->value_slabs,
                            weir_key_schema_tail_size(store->schema));
     }
@@ -32,7 +32,7 @@ static void empty_table(struct weir_store *store)
     }
     weir_table_close(&store->table);
     store->last_met = NULL;
-    if (weir_store_has_duplicates(store)) weir_key_rows_close(&store->rows_by_key);
+    if (weir_store_has_key_rows(store)) weir_key_rows_close(&store->rows_by_key);
     if (store->has_index) weir_skip_list_close(&store->index_by_key);
     weir_assert(store->clean_bytes == 0);
 }
@@ -40,6 +40,7 @@ static void empty_table(struct weir_store *store)
 void weir_store_close(struct weir_store *store)
 {
     empty_table(store);
+    weir_version_log_close(&store->log);
     weir_free(store->dirty.entries);
     weir_free(store->unforwarded.entries);
     weir_free(store->loose.entries);
