@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "dsl/logical.h"
 #include "runtime/state/key_schema.h"
 
@@ -92,7 +93,9 @@ static void lower_stores(struct lowering *lowering)
         struct weir_plan_store *plan = &lowering->stores[topology->store_count++];
         *plan = (struct weir_plan_store){.spec = store->spec, .source_topic = -1};
         plan->spec.name = copy_text(lowering, store->name);
-        const bool has_time = weir_key_schema_has_time(weir_store_spec_schema(&store->spec));
+        const bool is_versioned = store->spec.schema == &weir_key_schema_versioned;
+        const bool has_time =
+            weir_key_schema_has_time(weir_store_spec_schema(&store->spec)) && !is_versioned;
         plan->formats = (struct weir_plan_formats){
             .key = format_of(lowering, store->key_serde, has_time),
             .value = format_of(lowering, store->value_serde, false),
@@ -106,6 +109,10 @@ static void lower_stores(struct lowering *lowering)
             plan->changelog_retention_ms =
                 ends ? store->spec.retention_ms + CHANGELOG_EXTRA_RETENTION_MS : INT64_MAX;
             plan->is_changelog_uncompacted = store->spec.schema->number_size > 0;
+        }
+        if (is_versioned) { /* what is put late stands behind what is newer */
+            plan->changelog_compaction_lag_ms =
+                weir_saturating_add(store->spec.retention_ms - 1, CHANGELOG_EXTRA_RETENTION_MS);
         }
         if (store->table_node >= 0) { /* the topic it is made from serves as its changelog */
             const struct weir_logical_node *table = builder->nodes[store->table_node];
@@ -183,6 +190,7 @@ static const void *lower_config(struct lowering *lowering, const struct weir_log
     case WEIR_LOGICAL_JOIN: {
         struct weir_join_config *config = copy;
         config->key_serde = weir_serde_move(arena, config->key_serde);
+        config->value_serde = weir_serde_move(arena, config->value_serde);
         config->table_value_serde = weir_serde_move(arena, config->table_value_serde);
         break;
     }

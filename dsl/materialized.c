@@ -1,6 +1,7 @@
 /* How a table is kept: a user's options, checked, and the store that they describe. */
 #include "base/assert.h"
 #include "base/options.h"
+#include "base/saturate.h"
 #include "dsl/logical.h"
 #include "runtime/state/key_schema.h"
 
@@ -71,6 +72,31 @@ static int check_layout(struct weir_builder *builder, const char *node,
     return 0;
 }
 
+static int check_history(struct weir_builder *builder, const char *node,
+                         const struct weir_materialized *read, struct weir_logical_window window)
+{
+    if (!read->is_versioned) {
+        if (read->history_ms == 0) return 0;
+        return weir_builder_fail(
+            builder, node, "history_ms is %lld, but the store is not versioned: say is_versioned",
+            (long long)read->history_ms);
+    }
+    if (read->ttl_ms != 0) {
+        return weir_builder_fail(builder, node,
+                                 "ttl_ms is %lld, but the store is versioned: history_ms says how "
+                                 "long a version is kept",
+                                 (long long)read->ttl_ms);
+    }
+    if (read->history_ms < 0) {
+        return weir_builder_fail(builder, node, "history_ms is %lld: 0 or more",
+                                 (long long)read->history_ms);
+    }
+    if (window.kind == WEIR_WINDOW_NONE) return 0;
+    return weir_builder_fail(builder, node,
+                             "the table is windowed, and keeps each window's last value only: "
+                             "leave is_versioned out");
+}
+
 int weir_materialized_read(struct weir_builder *builder, const char *node,
                            const struct weir_materialized *materialized,
                            struct weir_logical_window window, struct weir_materialized *read_out)
@@ -92,6 +118,7 @@ int weir_materialized_read(struct weir_builder *builder, const char *node,
     if (rc == 0) rc = check_retention(builder, node, read.retention_ms, window);
     if (rc == 0) rc = check_ttl(builder, node, read.ttl_ms, window);
     if (rc == 0) rc = check_layout(builder, node, read.layout, window);
+    if (rc == 0) rc = check_history(builder, node, &read, window);
     if (rc < 0) return rc;
     *read_out = read;
     return 0;
@@ -108,16 +135,22 @@ struct weir_logical_store weir_materialized_store(const struct weir_materialized
     if (retention_ms == 0) retention_ms = weir_window_retention(&window);
     if (window.kind == WEIR_WINDOW_SESSION && retention_ms == 0) retention_ms = 1;
     const bool is_sliced = materialized->layout == WEIR_LAYOUT_SLICES;
+    /* What lies right behind the history is not read, and is kept (runtime/state/versions.c). */
+    const bool is_versioned = materialized->is_versioned;
+    if (is_versioned) retention_ms = weir_saturating_add(materialized->history_ms, 1);
     return (struct weir_logical_store){
         .name = materialized->name != NULL ? materialized->name : auto_name,
         .spec =
             {
                 .kind = materialized->store,
                 /* Where a window is given on once, there is nothing to hold back. */
-                .is_cached = materialized->cache != WEIR_CACHE_OFF && !window.emits_on_close,
+                .is_cached = materialized->cache != WEIR_CACHE_OFF && !window.emits_on_close &&
+                             !is_versioned,
                 .is_logged = !materialized->is_logging_disabled,
                 .is_timestamped = window.kind != WEIR_WINDOW_SESSION,
-                .schema = is_sliced ? &weir_key_schema_slice : weir_window_key_schema(&window),
+                .schema = is_versioned ? &weir_key_schema_versioned
+                          : is_sliced  ? &weir_key_schema_slice
+                                       : weir_window_key_schema(&window),
                 .keeps_old =
                     window.kind == WEIR_WINDOW_SESSION, /* what came and went is not told */
                 .retention_ms = retention_ms,

@@ -28,7 +28,7 @@ void weir_add_store(struct weir_builder *builder, const char *name, const struct
     store.value_serde = value;
     store.is_declared = true;
     store.spec.is_cached = false; /* nothing is forwarded from it */
-    store.spec.is_timestamped = store.spec.ttl_ms > 0;
+    store.spec.is_timestamped = read.is_versioned || store.spec.ttl_ms > 0;
     (void)weir_builder_add_store(builder, &store); /* a failure is kept */
 }
 

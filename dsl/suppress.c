@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/options.h"
 #include "dsl/logical.h"
+#include "runtime/state/key_schema.h"
 
 /* The version of the buffer's rows in its changelog. */
 static const struct weir_header version_header = {
@@ -62,6 +63,13 @@ static int read_options(struct weir_builder *builder, const struct weir_table *t
         to->until != WEIR_SUPPRESS_UNTIL_TIME_LIMIT) {
         return weir_builder_fail(
             builder, call, "until is %d: one of the WEIR_SUPPRESS_UNTIL_ values", (int)to->until);
+    }
+    const struct weir_store_spec *spec =
+        table->is_suppressed ? NULL : &builder->stores[table->store]->spec;
+    if (spec != NULL && spec->schema == &weir_key_schema_versioned) {
+        return weir_builder_fail(builder, call,
+                                 "the table is versioned, and its updates come in any order of "
+                                 "time: suppress one that is not");
     }
     rc = check_bounds(builder, call, to);
     if (rc == 0 && to->name != NULL) rc = weir_name_check(builder, call, "node", to->name);

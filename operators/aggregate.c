@@ -27,6 +27,7 @@
 #include "operators/rows.h"
 #include "operators/table_rows.h"
 #include "operators/time_windows.h"
+#include "operators/versioned.h"
 #include "runtime/state/key_schema.h"
 
 /* ---- which rows take part, and in which windows ---------------------------------------------- */
@@ -359,18 +360,24 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     if (rc < 0 || keyed.count == 0) return rc;
     rc = weir_node_key_bytes(node, &keyed, config->key_serde, &rows);
     if (rc < 0 || rows.count == 0) return rc;
+    if (weir_store_keeps_versions(node->stores[0])) return weir_versions_fold(node, &rows);
     rc = config->emits_on_close ? process_closing(node, &rows) : process_keyed(node, &rows);
     /* Not before: the batch's first rows may still want what its last ones make expire. */
     if (is_windowed(config)) weir_time_windows_advance(node, INT64_MAX);
     return rc;
 }
 
-/* What the last commit knew of stream time holds for the store too, before the first record
- * comes. */
+static void advance(struct weir_node *node)
+{
+    if (is_windowed(node->plan->config)) weir_time_windows_advance(node, INT64_MAX);
+    if (weir_store_keeps_versions(node->stores[0])) weir_versions_advance(node, node->stores[0]);
+}
+
+/* What the last commit knew of stream time holds for the store too, before the first record comes. */
 static int open_windows(struct weir_node *node, struct weir_error *error)
 {
     (void)error;
-    if (is_windowed(node->plan->config)) weir_time_windows_advance(node, INT64_MAX);
+    advance(node);
     return 0;
 }
 
@@ -394,7 +401,7 @@ static int flush_closing(struct weir_node *node)
 /* Rows of windows that are over may go, though no row has come; and windows may close. */
 static int time_advanced(struct weir_node *node)
 {
-    if (is_windowed(node->plan->config)) weir_time_windows_advance(node, INT64_MAX);
+    advance(node);
     return 0;
 }
 

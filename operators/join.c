@@ -1,11 +1,12 @@
 /* Stream-table join. Only the stream triggers; the result has the stream record's timestamp. The
  * keys of a batch are looked up together; rows without a match are dropped (inner) or joined with
  * null (left, which also keeps null keys). A null value has nothing to join and is dropped and
- * counted. */
+ * counted. A table that keeps versions is read as of the row's time; with grace: grace_join.c. */
 #include "base/assert.h"
 #include "operators/objects.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
+#include "operators/versioned.h"
 
 /* Rows that can be joined at all. */
 static int select_joinable(struct weir_node *node, const struct weir_batch *batch,
@@ -44,6 +45,30 @@ static void leave_out_over(struct weir_node *node, const struct weir_batch *batc
         if (weir_store_is_row_over(node->stores[0], found_ms[key])) found[key] = weir_null();
         key++;
     }
+}
+
+/* What the table was at each row's time. */
+static int look_up_versions(struct weir_node *node, const struct weir_batch *batch,
+                            const void ***values_out)
+{
+    const struct weir_join_config *config = node->plan->config;
+    const void **values = weir_arena_array(weir_node_arena(node), batch->count, sizeof *values);
+    if (values == NULL) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < batch->count; i++) {
+        const uint32_t row = weir_batch_row(batch, i);
+        struct weir_version version;
+        values[i] = NULL;
+        if (batch->key_bytes[row].data == NULL) continue;
+        int rc = weir_store_get_version(node->stores[0], batch->key_bytes[row],
+                                        batch->timestamps[row], &version, node->call.error);
+        if (rc >= 0) {
+            rc =
+                weir_rows_object(node, config->table_value_serde, false, version.value, &values[i]);
+        }
+        if (rc < 0) return rc;
+    }
+    *values_out = values;
+    return 0;
 }
 
 /* The table's values for the selected rows, in order, as objects; NULL where there is none. */
@@ -136,7 +161,8 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     rc = weir_node_key_bytes(node, &joinable, config->key_serde, &rows);
     if (rc < 0 || rows.count == 0) return rc;
     const void **table_values;
-    rc = look_up(node, &rows, &table_values);
+    rc = weir_store_keeps_versions(node->stores[0]) ? look_up_versions(node, &rows, &table_values)
+                                                    : look_up(node, &rows, &table_values);
     return rc < 0 ? rc : join_rows(node, &rows, table_values);
 }
 

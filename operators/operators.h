@@ -118,16 +118,22 @@ struct weir_table_config {
     const struct weir_serde *value_serde;
 };
 extern const struct weir_operator_ops weir_table_ops;
+/** The same whose store keeps versions. */
+extern const struct weir_operator_ops weir_versioned_table_ops;
 
-/** Stream-table join: store 0 is the table's. */
+/** Stream-table join: store 0 is the table's. One that keeps versions is read as of the row's time. */
 struct weir_join_config {
     weir_join_fn join;
     void *context;
     const struct weir_serde *key_serde;
+    const struct weir_serde *value_serde; /* the stream's; with grace */
     const struct weir_serde *table_value_serde;
     bool is_left;
+    int64_t grace_ms;
 };
 extern const struct weir_operator_ops weir_join_ops;
+/** The same with grace: rows wait in store 1 until time is so far ahead of them. Store 0 keeps versions. */
+extern const struct weir_operator_ops weir_grace_join_ops;
 
 /** A side of a stream-stream join: store 0 keeps its rows, each on its own, for the other side's. */
 struct weir_join_window_config {

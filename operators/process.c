@@ -10,6 +10,7 @@
 #include "operators/objects.h"
 #include "operators/operators.h"
 #include "operators/rows.h"
+#include "operators/versioned.h"
 
 typedef int (*punctuate_fn)(struct weir_process *process, void *state, struct weir_call *call,
                             int64_t time_ms);
@@ -212,6 +213,20 @@ static int64_t store_index(const struct weir_process *process, const struct weir
                           process->node->plan->name);
 }
 
+/* The same, of a call for stores that keep versions, or for those that do not. */
+static int64_t index_for(const struct weir_process *process, const struct weir_store *store,
+                         bool is_versioned)
+{
+    int64_t index = store_index(process, store);
+    if (index < 0 || weir_store_keeps_versions(store) == is_versioned) return index;
+    return weir_error_set(process->node->call.error, WEIR_INVALID_ARGUMENT,
+                          is_versioned
+                              ? "the store '%s' is not versioned: weir_store_get, weir_store_put"
+                              : "the store '%s' is versioned: weir_store_get_as_of, "
+                                "weir_store_put_as_of",
+                          weir_store_spec(store)->name);
+}
+
 /* Bytes of an object that was given as key or value of a store. */
 static int store_bytes(struct weir_process *process, const struct weir_serde *serde, bool is_key,
                        const void *object, struct weir_slice *bytes_out)
@@ -241,7 +256,7 @@ static int value_object(struct weir_process *process, int64_t index, struct weir
 int weir_store_get(struct weir_process *process, struct weir_store *store, const void *key,
                    const void **value_out)
 {
-    int64_t index = store_index(process, store);
+    int64_t index = index_for(process, store, false);
     if (index < 0) return (int)index;
     struct weir_slice key_bytes;
     struct weir_slice value;
@@ -258,7 +273,7 @@ int weir_store_get(struct weir_process *process, struct weir_store *store, const
 int weir_store_put(struct weir_process *process, struct weir_store *store, const void *key,
                    const void *value)
 {
-    int64_t index = store_index(process, store);
+    int64_t index = index_for(process, store, false);
     if (index < 0) return (int)index;
     struct weir_node *node = process->node;
     struct weir_slice key_bytes;
@@ -272,6 +287,46 @@ int weir_store_put(struct weir_process *process, struct weir_store *store, const
     rc = weir_store_touch(store, &key_bytes, 1, &entry, node->call.error);
     if (rc < 0) return rc;
     return weir_store_set(store, entry, value_bytes, node->call.timestamp_ms, node->call.error);
+}
+
+int weir_store_get_as_of(struct weir_process *process, struct weir_store *store, const void *key,
+                         int64_t as_of_ms, const void **value_out, int64_t *from_ms_out)
+{
+    int64_t index = index_for(process, store, true);
+    if (index < 0) return (int)index;
+    struct weir_node *node = process->node;
+    struct weir_slice key_bytes;
+    struct weir_version version;
+    int rc = store_bytes(process, process->config->store_keys[index], true, key, &key_bytes);
+    weir_versions_advance(node, store);
+    if (rc == 0) {
+        rc = weir_store_get_version(store, key_bytes, as_of_ms, &version, node->call.error);
+    }
+    if (rc < 0) return rc;
+    if (from_ms_out != NULL) {
+        *from_ms_out = weir_slice_is_null(version.value) ? -1 : version.from_ms;
+    }
+    return value_out != NULL ? value_object(process, index, version.value, value_out) : 0;
+}
+
+int weir_store_put_as_of(struct weir_process *process, struct weir_store *store, const void *key,
+                         const void *value, int64_t timestamp_ms, int64_t *to_ms_out)
+{
+    int64_t index = index_for(process, store, true);
+    if (index < 0) return (int)index;
+    struct weir_slice key_bytes;
+    struct weir_slice value_bytes = weir_null();
+    int64_t to_ms;
+    int rc = store_bytes(process, process->config->store_keys[index], true, key, &key_bytes);
+    if (rc == 0 && value != NULL) {
+        rc = store_bytes(process, process->config->store_values[index], false, value, &value_bytes);
+    }
+    if (rc == 0) {
+        rc = weir_versions_put(process->node, store, key_bytes, value_bytes, timestamp_ms, &to_ms);
+    }
+    if (rc < 0) return rc;
+    if (to_ms_out != NULL) *to_ms_out = rc > 0 ? to_ms : WEIR_STORE_NOT_PUT;
+    return 0;
 }
 
 struct walk {
@@ -301,7 +356,7 @@ int weir_store_range(struct weir_process *process, struct weir_store *store, con
                      const void *to, int (*each)(void *context, const void *key, const void *value),
                      void *context)
 {
-    int64_t index = store_index(process, store);
+    int64_t index = index_for(process, store, false);
     if (index < 0) return (int)index;
     const struct weir_serde *serde = process->config->store_keys[index];
     struct weir_slice bounds[2] = {weir_null(), weir_null()};

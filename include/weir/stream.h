@@ -193,6 +193,10 @@ struct weir_materialized {
      * downstream is told. 0: rows stay for ever. docs/guide/tables.md. */
     int64_t ttl_ms;
     enum weir_window_layout layout;
+    /* A key's values by the times of their records, not only the last to come: what is joined with it meets what it
+     * was then. Never cached; not of windows. docs/guide/tables.md */
+    bool is_versioned;
+    int64_t history_ms; /* of stream time: so far back is a version taken, and read */
 };
 /** `struct weir_materialized options = {WEIR_MATERIALIZED_INIT, .name = "counts"};` */
 #define WEIR_MATERIALIZED_INIT .size = sizeof(struct weir_materialized)
@@ -378,6 +382,25 @@ WEIR_API struct weir_stream *weir_left_join(struct weir_stream *stream, struct w
                                             weir_join_fn join, void *context,
                                             const struct weir_serde *value);
 
+/** How a stream and a table meet. */
+struct weir_joined {
+    WEIR_SIZE(struct weir_joined);
+    bool is_left;
+    /* A record of the stream waits until stream time is so far ahead of it, so that the table's records of its time
+     * have come. The table is versioned, with a history of at least that; 0: nothing waits. */
+    int64_t grace_ms;
+    const char *name; /* of the node; what waits is in the store `<name>-Buffer` */
+};
+/** `struct weir_joined joined = {WEIR_JOINED_INIT, .grace_ms = 1000};` */
+#define WEIR_JOINED_INIT .size = sizeof(struct weir_joined)
+/* For C; in C++ a variable of its own does it. */
+#define WEIR_JOINED(...) (&(struct weir_joined){WEIR_JOINED_INIT, __VA_ARGS__})
+/** weir_join, or weir_left_join, with options; NULL: none. */
+WEIR_API struct weir_stream *weir_join_table(struct weir_stream *stream, struct weir_table *table,
+                                             weir_join_fn join, void *context,
+                                             const struct weir_serde *value,
+                                             const struct weir_joined *joined);
+
 /* ---- joins of streams ------------------------------------------------------------------------ */
 
 enum weir_join_kind { WEIR_JOIN_INNER = 0, WEIR_JOIN_LEFT = 1, WEIR_JOIN_OUTER = 2 };
@@ -485,6 +508,19 @@ WEIR_API int weir_store_get(struct weir_process *process, struct weir_store *sto
 WEIR_API int weir_store_put(struct weir_process *process, struct weir_store *store, const void *key,
                             const void *value); /* NULL value: delete; WEIR_TOO_LARGE: more than the
                                                    changelog takes, nothing is changed */
+/* The same of a versioned store, which has these two calls only. */
+enum { WEIR_STORE_NOT_PUT = -1 };
+/** What a key was as of a time, INT64_MAX: is; `*from_ms_out` since when. As of a time behind the history there is
+ * only what still is. `*value_out` NULL: nothing, and `*from_ms_out` is -1. Either may be NULL. */
+WEIR_API int weir_store_get_as_of(struct weir_process *process, struct weir_store *store,
+                                  const void *key, int64_t as_of_ms, const void **value_out,
+                                  int64_t *from_ms_out);
+/** What a key is from `timestamp_ms` on (0 or more), until the next version of it; NULL value: nothing. `*to_ms_out`,
+ * which may be NULL, is the time of that one: INT64_MAX if there is none, WEIR_STORE_NOT_PUT if `timestamp_ms`
+ * lies behind the history; that counts as a late record, and nothing has changed. */
+WEIR_API int weir_store_put_as_of(struct weir_process *process, struct weir_store *store,
+                                  const void *key, const void *value, int64_t timestamp_ms,
+                                  int64_t *to_ms_out);
 /** Each key from `from` to `to` (inclusive, order of bytes; NULL: open end); do not change the
  * store while walking. A non-zero return of `each` ends the walk and is returned. */
 WEIR_API int weir_store_range(struct weir_process *process, struct weir_store *store,

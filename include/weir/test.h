@@ -63,6 +63,11 @@ WEIR_API int weir_test_read(struct weir_test *test, const char *topic,
 WEIR_API int weir_test_store_get(struct weir_test *test, const char *store, struct weir_slice key,
                                  struct weir_slice *value_out);
 
+/** The same of a versioned store, as of a time; INT64_MAX: its latest. `from_ms_out` may be NULL. */
+WEIR_API int weir_test_store_get_as_of(struct weir_test *test, const char *store,
+                                       struct weir_slice key, int64_t as_of_ms,
+                                       struct weir_slice *value_out, int64_t *from_ms_out);
+
 /** Close in order and open again; state, offsets and topics stay. */
 WEIR_API int weir_test_restart(struct weir_test *test);
 /** Kill the node (power loss: what was not synced may be lost) and open again. */

@@ -310,6 +310,11 @@ static int topic_configs(struct weir_start *start, size_t topic, struct weir_con
         const char *policy = retention_ms > 0 ? "compact,delete" : "compact";
         if (store->is_changelog_uncompacted) policy = "delete";
         add_config(configs, &count, "cleanup.policy", policy);
+        if (store->changelog_compaction_lag_ms > 0) {
+            add_config(
+                configs, &count, "min.compaction.lag.ms",
+                weir_arena_printf(&start->arena, "%" PRId64, store->changelog_compaction_lag_ms));
+        }
         if (retention_ms > 0) {
             add_config(configs, &count, "retention.ms",
                        weir_arena_printf(&start->arena, "%" PRId64, retention_ms));

@@ -214,7 +214,10 @@ static struct weir_store *store_of(struct weir_test *test, size_t index, struct 
     const struct weir_plan_store *plan = &test->topology->stores[index];
     const struct weir_key_schema *schema = weir_store_spec_schema(&plan->spec);
     struct weir_slice part = key;
-    if (weir_key_schema_fits(schema, key)) part = weir_key_schema_record_key(schema, key);
+    const bool has_tail = schema != &weir_key_schema_versioned; /* which is asked by the record's */
+    if (has_tail && weir_key_schema_fits(schema, key)) {
+        part = weir_key_schema_record_key(schema, key);
+    }
     int32_t count = test->streams->task_counts[plan->subtopology];
     struct weir_task *task = task_of(test, plan->subtopology, weir_partition_of_key(part, count));
     if (task == NULL) return NULL;
@@ -224,6 +227,35 @@ static struct weir_store *store_of(struct weir_test *test, size_t index, struct 
     return NULL;
 }
 
+/* The store of that name with that key, of a kind that keeps versions or not; NULL and `error`. */
+static struct weir_store *find_store(struct weir_test *test, const char *name,
+                                     struct weir_slice key, bool is_versioned,
+                                     struct weir_error *error)
+{
+    size_t index = 0;
+    while (index < test->topology->store_count &&
+           strcmp(test->topology->stores[index].spec.name, name) != 0) {
+        index++;
+    }
+    struct weir_store *found =
+        index < test->topology->store_count ? store_of(test, index, key) : NULL;
+    if (found == NULL) {
+        (void)weir_error_set(error, WEIR_NOT_FOUND, "there is no store '%s'", name);
+    } else if ((weir_store_spec(found)->schema == &weir_key_schema_versioned) != is_versioned) {
+        (void)weir_error_set(error, WEIR_INVALID_ARGUMENT, "the store '%s' is %sversioned", name,
+                             is_versioned ? "not " : "");
+        found = NULL;
+    }
+    return found;
+}
+
+static int give_value(struct weir_test *test, struct weir_slice value, struct weir_slice *value_out)
+{
+    if (weir_slice_is_null(value)) return WEIR_END;
+    *value_out = weir_arena_copy(&test->view, value);
+    return weir_arena_failed(&test->view) ? weir_test_keep(test, WEIR_NO_MEMORY, NULL) : 0;
+}
+
 int weir_test_store_get(struct weir_test *test, const char *store, struct weir_slice key,
                         struct weir_slice *value_out)
 {
@@ -231,23 +263,28 @@ int weir_test_store_get(struct weir_test *test, const char *store, struct weir_s
     if (rc < 0) return rc;
     weir_arena_reset(&test->view);
     struct weir_error error = {0};
-    size_t index = 0;
-    while (index < test->topology->store_count &&
-           strcmp(test->topology->stores[index].spec.name, store) != 0) {
-        index++;
-    }
-    struct weir_store *found =
-        index < test->topology->store_count ? store_of(test, index, key) : NULL;
-    if (found == NULL) {
-        rc = weir_error_set(&error, WEIR_NOT_FOUND, "there is no store '%s'", store);
-        return weir_test_keep(test, rc, &error);
-    }
+    struct weir_store *found = find_store(test, store, key, false, &error);
+    if (found == NULL) return weir_test_keep(test, error.code, &error);
     struct weir_slice value;
     int64_t timestamp_ms;
     rc = weir_store_get_many(found, &key, 1, &value, &timestamp_ms, &error);
     if (rc < 0) return weir_test_keep(test, rc, &error);
     if (weir_store_is_row_over(found, timestamp_ms)) return WEIR_END;
-    if (weir_slice_is_null(value)) return WEIR_END;
-    *value_out = weir_arena_copy(&test->view, value);
-    return weir_arena_failed(&test->view) ? weir_test_keep(test, WEIR_NO_MEMORY, NULL) : 0;
+    return give_value(test, value, value_out);
+}
+
+int weir_test_store_get_as_of(struct weir_test *test, const char *store, struct weir_slice key,
+                              int64_t as_of_ms, struct weir_slice *value_out, int64_t *from_ms_out)
+{
+    int rc = weir_test_check(test);
+    if (rc < 0) return rc;
+    weir_arena_reset(&test->view);
+    struct weir_error error = {0};
+    struct weir_store *found = find_store(test, store, key, true, &error);
+    if (found == NULL) return weir_test_keep(test, error.code, &error);
+    struct weir_version version;
+    rc = weir_store_get_version(found, key, as_of_ms, &version, &error);
+    if (rc < 0) return weir_test_keep(test, rc, &error);
+    if (from_ms_out != NULL) *from_ms_out = version.from_ms;
+    return give_value(test, version.value, value_out);
 }

@@ -53,6 +53,7 @@ static void check_store(const struct weir_topology *topology, const struct weir_
     weir_assert(store->source_topic == -1 || is_below(store->source_topic, topology->topic_count));
     weir_assert(store->changelog_retention_ms >= 0);
     weir_assert(!store->is_changelog_uncompacted || store->changelog_retention_ms > 0);
+    weir_assert(store->changelog_compaction_lag_ms >= 0);
 }
 
 static void check_subtopology(const struct weir_topology *topology, size_t number)

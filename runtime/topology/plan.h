@@ -95,8 +95,10 @@ struct weir_plan_store {
     /* A table's topic, which may serve as its changelog: the start decides, because it depends on
      * what the topic keeps (weir_task_source_topic). -1: a changelog of its own in any case. */
     int32_t source_topic;
-    int64_t changelog_retention_ms;   /* of keys with a time: retention + 24 h; 0: compact */
-    bool is_changelog_uncompacted;    /* each row has a key of its own: nothing to compact */
+    int64_t changelog_retention_ms; /* of keys with a time: retention + 24 h; 0: compact */
+    bool is_changelog_uncompacted;  /* each row has a key of its own: nothing to compact */
+    int64_t
+        changelog_compaction_lag_ms;  /* versioned: history + 24 h, as long as old versions count */
     struct weir_plan_formats formats; /* of its changelog */
 };
 

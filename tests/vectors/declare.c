@@ -336,13 +336,14 @@ static void need_function(struct graph *graph, const struct function *function,
     if (!is_known(function)) graph_miss(graph, what);
 }
 
-/* Store options: name, kind, cache, log. */
+/* Store options: name, kind, cache, log, versioned. */
 static const struct weir_materialized *materialized(struct graph *graph, const struct line *line,
                                                     struct weir_materialized *to)
 {
-    static const char *const others[] = {"versioned"};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        if (line_option(line, others[i]) != NULL) graph_miss(graph, others[i]);
+    const char *versioned = line_option(line, "versioned");
+    if (versioned != NULL && graph->versioned_count < STORES_MAX) {
+        const char *name = line_option(line, "store");
+        graph->versioned[graph->versioned_count++] = name != NULL ? name : line_word(line, 1);
     }
     const char *kind = line_option(line, "kind");
     const char *cache = line_option(line, "cache");
@@ -356,6 +357,8 @@ static const struct weir_materialized *materialized(struct graph *graph, const s
         .store = kind != NULL ? WEIR_STORE_MEMORY : WEIR_STORE_ROCKSDB,
         .cache = cache != NULL ? WEIR_CACHE_OFF : WEIR_CACHE_DEFAULT,
         .is_logging_disabled = log != NULL,
+        .is_versioned = versioned != NULL,
+        .history_ms = versioned != NULL ? atoll(versioned) : 0,
     };
     return to;
 }
@@ -743,7 +746,7 @@ static void declare_table_join(struct graph *graph, const struct line *line)
 {
     const struct thing *from = thing_of(graph, line_word(line, 2), THING_STREAM);
     const struct thing *table = thing_of(graph, line_word(line, 3), THING_TABLE);
-    if (line_option(line, "grace") != NULL) graph_miss(graph, "joins with grace");
+    const char *grace = line_option(line, "grace");
     if (from == NULL || table == NULL) return;
     struct use *use = new_use(graph, from, line_word(line, 5));
     need_function(graph, &use->function, function_is_join);
@@ -751,9 +754,13 @@ static void declare_table_join(struct graph *graph, const struct line *line)
     use->other = table->value;
     use->value_out = thing.value = type_of(line_word(line, 6));
     const struct weir_serde *value = serde_of(thing.value);
-    bool is_left = strcmp(line_word(line, 4), "left") == 0;
-    thing.handle = is_left ? weir_left_join(from->handle, table->handle, on_join, use, value)
-                           : weir_join(from->handle, table->handle, on_join, use, value);
+    const struct weir_joined joined = {
+        WEIR_JOINED_INIT,
+        .is_left = strcmp(line_word(line, 4), "left") == 0,
+        .grace_ms = grace != NULL ? atoll(grace) : 0,
+        .name = line_option(line, "name"),
+    };
+    thing.handle = weir_join_table(from->handle, table->handle, on_join, use, value, &joined);
     add_thing(graph, line_word(line, 1), thing);
 }
 
@@ -807,6 +814,14 @@ static void declare_store(struct graph *graph, const struct line *line)
     if (graph->store_count == STORES_MAX) abort();
     graph->stores[graph->store_count++] = type;
     weir_add_store(graph->builder, type.name, serde_of(type.key), serde_of(type.value), with);
+}
+
+bool graph_is_versioned(const struct graph *graph, const char *store)
+{
+    for (size_t i = 0; i < graph->versioned_count; i++) {
+        if (strcmp(graph->versioned[i], store) == 0) return true;
+    }
+    return false;
 }
 
 const struct store_type *graph_store(const struct graph *graph, const char *name)
@@ -940,7 +955,8 @@ bool graph_declare(struct graph *graph, const struct line *line)
     for (size_t i = 0; i < sizeof declarations / sizeof declarations[0]; i++) {
         if (!line_is(line, declarations[i].word)) continue;
         /* of these the name is an option here, too */
-        bool has_own = line_is(line, "suppress") || line_is(line, "join");
+        bool has_own =
+            line_is(line, "suppress") || line_is(line, "join") || line_is(line, "stjoin");
         bool is_named = line_option(line, "name") != NULL && graph->names_count && !has_own;
         if (is_named) graph_miss(graph, "names of nodes");
         if (graph->missing[0] == '\0') declarations[i].declare(graph, line);

@@ -74,6 +74,8 @@ struct graph {
     size_t topic_count;
     struct store_type stores[STORES_MAX];
     size_t store_count;
+    const char *versioned[STORES_MAX]; /* stores that keep versions */
+    size_t versioned_count;
     int64_t emit_interval_ms; /* config emit.interval */
     bool has_self_joins; /* config optimize: a stream that is joined with itself has one store */
     bool names_count;    /* the case is about names: each must be given as it says */
@@ -86,6 +88,7 @@ void graph_miss(struct graph *graph, const char *what);
 /** Declare one line. False: it is no declaration. What is not built goes into `missing`. */
 bool graph_declare(struct graph *graph, const struct line *line);
 const struct store_type *graph_store(const struct graph *graph, const char *name);
+bool graph_is_versioned(const struct graph *graph, const char *store);
 const struct topic_type *graph_topic(const struct graph *graph, const char *name);
 
 /** The text of an object of a type, and back. */

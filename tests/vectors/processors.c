@@ -75,6 +75,64 @@ static int count(struct scene *scene, const char *name)
     return write_store(scene, name, scene->value);
 }
 
+/* Puts and reads as of the record's time, or another. */
+static int put_version(struct scene *scene, const char *name, struct weir_slice text,
+                       int64_t *to_ms_out)
+{
+    const struct store_type *type = type_of_store(scene, name);
+    return weir_store_put_as_of(scene->process, weir_process_store(scene->process, name),
+                                object_of(scene, type->key, scene->key),
+                                object_of(scene, type->value, text), scene->time_ms, to_ms_out);
+}
+
+/* The version as VALUE/TIME. */
+static int get_version(struct scene *scene, const char *name, int64_t as_of_ms,
+                       struct weir_slice *text_out)
+{
+    const struct store_type *type = type_of_store(scene, name);
+    const void *value = NULL;
+    int64_t from_ms;
+    struct weir_slice text;
+    int rc =
+        weir_store_get_as_of(scene->process, weir_process_store(scene->process, name),
+                             object_of(scene, type->key, scene->key), as_of_ms, &value, &from_ms);
+    *text_out = text_show(weir_null());
+    if (rc < 0 || value == NULL) return rc;
+    if (!object_to_text(scene->call, type->value, value, &text)) return failed(scene->call);
+    *text_out =
+        text_printf(scene->call, "%.*s/%" PRId64, (int)text.size, (const char *)text.data, from_ms);
+    return 0;
+}
+
+/* What Kafka Streams returns of a put: -1 for the latest, the least number for one that was not put. */
+static int put_and_tell(struct scene *scene, const char *name)
+{
+    int64_t to_ms = 0;
+    int rc = put_version(scene, name, scene->value, &to_ms);
+    const int64_t told = to_ms == INT64_MAX ? -1 : to_ms == WEIR_STORE_NOT_PUT ? INT64_MIN : to_ms;
+    if (rc >= 0) scene->value = text_printf(scene->call, "%" PRId64, told);
+    return rc;
+}
+
+static int delete_and_tell(struct scene *scene, const char *name)
+{
+    struct weir_slice was;
+    int rc = get_version(scene, name, scene->time_ms, &was);
+    if (rc >= 0) rc = put_version(scene, name, weir_null(), NULL);
+    if (rc >= 0) scene->value = was;
+    return rc;
+}
+
+/* STORE, or STORE:TIME. */
+static int get_and_tell(struct scene *scene, const char *x)
+{
+    char name[64];
+    const char *colon = strchr(x, ':');
+    const size_t size = colon != NULL ? (size_t)(colon - x) : strlen(x);
+    (void)snprintf(name, sizeof name, "%.*s", (int)size, x);
+    return get_version(scene, name, colon != NULL ? atoll(colon + 1) : INT64_MAX, &scene->value);
+}
+
 /* ---- actions --------------------------------------------------------------------------------- */
 
 static bool is_value(const struct scene *scene, const char *x)
@@ -105,6 +163,9 @@ static int act(struct scene *scene, const struct function *action)
     if (strcmp(word, "put") == 0) return write_store(scene, x, scene->value);
     if (strcmp(word, "del") == 0) return write_store(scene, x, weir_null());
     if (strcmp(word, "count") == 0) return count(scene, x);
+    if (strcmp(word, "vput") == 0) return put_and_tell(scene, x);
+    if (strcmp(word, "vdel") == 0) return delete_and_tell(scene, x);
+    if (strcmp(word, "vget") == 0) return get_and_tell(scene, x);
     if (strcmp(word, "failon") == 0) return is_value(scene, x) ? failed(call) : 0;
     if (strcmp(word, "stopon") == 0) scene->is_stopped = is_value(scene, x);
     if (strcmp(word, "ts") == 0) scene->time_ms += atoll(x);
@@ -124,7 +185,8 @@ static int act(struct scene *scene, const struct function *action)
 
 bool program_is_built(const char *program, char *what, size_t what_size)
 {
-    static const char built[] = " fwd val key put del count failon stopon ts at meta get ";
+    static const char built[] =
+        " fwd val key put del count failon stopon ts at meta get vput vdel vget ";
     char copy[1024], *rest = NULL, padded[32];
     (void)snprintf(copy, sizeof copy, "%.1000s", program);
     for (char *text = strtok_r(copy, ";", &rest); text != NULL; text = strtok_r(NULL, ";", &rest)) {

@@ -264,6 +264,27 @@ static void sort_lines(char *text)
     }
 }
 
+/* `get STORE KEY [TIME]` of a versioned store against `got VALUE TIME`, or `got ~`; of others nothing is asked. */
+static bool compare_get(struct run *run, const struct line *step, const struct line *answer)
+{
+    static uint8_t key[LINE_SIZE_MAX];
+    static char value[OUT_SIZE / 4], got[OUT_SIZE / 2];
+    if (!line_is(step, "get") || !graph_is_versioned(&run->graph, step->words[1])) return true;
+    struct weir_slice bytes = weir_null();
+    int64_t from_ms = 0;
+    int rc = weir_test_store_get_as_of(
+        run->test, step->words[1], text_decode(step->words[2], key),
+        step->count > 3 ? strtoll(step->words[3], NULL, 10) : INT64_MAX, &bytes, &from_ms);
+    if (rc < 0) return differs(run, "'%s': the store cannot be read", step->text);
+    if (rc == WEIR_END) {
+        (void)snprintf(got, sizeof got, "got ~");
+    } else {
+        (void)snprintf(got, sizeof got, "got %s %" PRId64, text_encode(bytes, value), from_ms);
+    }
+    if (strcmp(got, answer->text) == 0) return true;
+    return differs(run, "'%s': wanted %.200s, %.200s", step->text, answer->text, got);
+}
+
 static bool compare_step(struct run *run, const struct line *step, bool goes, size_t *next)
 {
     static char wanted[OUT_SIZE];
@@ -277,6 +298,7 @@ static bool compare_step(struct run *run, const struct line *step, bool goes, si
         if (line_is(line, "dropped")) run->dropped = atoll(line->words[1]);
         is_unordered |= line_is(line, "unordered");
         is_failure |= line_is(line, "fail");
+        if (line_is(line, "got") && !compare_get(run, step, line)) return false;
     }
     *next = i;
     if (is_failure && !goes) return true;

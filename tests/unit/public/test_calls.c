@@ -349,6 +349,7 @@ static void refuse_test_driver(void)
     REFUSES(weir_test_advance_ms(NULL, 5));
     REFUSES(weir_test_read(NULL, "t", &record, NULL));
     REFUSES(weir_test_store_get(NULL, "s", value = (struct weir_slice){0}, &value));
+    REFUSES(weir_test_store_get_as_of(NULL, "s", value = (struct weir_slice){0}, 5, &value, NULL));
     REFUSES(weir_test_restart(NULL));
     REFUSES(weir_test_crash(NULL, true));
     weir_test_metrics(NULL, &metrics);
@@ -367,6 +368,8 @@ static void refuse_within_functions(void)
     REFUSES(weir_process_schedule(NULL, WEIR_PUNCTUATE_STREAM_TIME, 1, punctuate));
     REFUSES(weir_store_get(NULL, NULL, NULL, &value));
     REFUSES(weir_store_put(NULL, NULL, NULL, NULL));
+    REFUSES(weir_store_get_as_of(NULL, NULL, NULL, 5, &value, &number));
+    REFUSES(weir_store_put_as_of(NULL, NULL, NULL, NULL, 5, &number));
     REFUSES(weir_store_range(NULL, NULL, NULL, NULL, NULL, NULL));
     ck_assert_int_eq(weir_process_stream_time(NULL), -1);
     ck_assert_ptr_null(weir_process_store(NULL, "s"));
@@ -532,6 +535,10 @@ static void on_join(void)
 {
     (void)weir_join(NULL, NULL, NULL, NULL, WEIR_STRING);
 }
+static void on_join_table(void)
+{
+    (void)weir_join_table(NULL, NULL, NULL, NULL, WEIR_STRING, NULL);
+}
 static void on_left_join(void)
 {
     (void)weir_left_join(NULL, NULL, NULL, NULL, WEIR_STRING);
@@ -618,6 +625,7 @@ static const struct {
     {"weir_windowed_aggregate", on_windowed_aggregate},
     {"weir_to_stream", on_to_stream},
     {"weir_join", on_join},
+    {"weir_join_table", on_join_table},
     {"weir_left_join", on_left_join},
     {"weir_stream_join", on_stream_join},
     {"weir_cogroup", on_cogroup},

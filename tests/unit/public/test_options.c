@@ -123,6 +123,19 @@ static int unlimited_windows(const void *options)
     return build_windows(UNLIMITED, options);
 }
 
+static int join_table(const void *options)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    struct weir_table *table = weir_table(builder, "table", WEIR_STRING, WEIR_STRING, NULL);
+    weir_to(weir_join_table(in, table, join, NULL, WEIR_STRING, options), "out");
+    struct weir_topology *topology = weir_build(builder, &error);
+    weir_builder_free(builder);
+    if (topology == NULL) return error.code;
+    weir_topology_free(topology);
+    return 0;
+}
+
 static int suppressed(const void *options)
 {
     static const struct weir_time_windows minute = {WEIR_TIME_WINDOWS_INIT, .size_ms = 60000};
@@ -215,6 +228,7 @@ static const struct kind kinds[] = {
     TOPOLOGY_KIND(weir_sliding_windows, "WEIR_SLIDING_WINDOWS_INIT",
                   offsetof(struct weir_sliding_windows, grace_ms), sliding_windows),
     TOPOLOGY_KIND(weir_suppress_options, "WEIR_SUPPRESS_OPTIONS_INIT", sizeof(size_t), suppressed),
+    TOPOLOGY_KIND(weir_joined, "WEIR_JOINED_INIT", sizeof(size_t), join_table),
     TOPOLOGY_KIND(weir_session_windows, "WEIR_SESSION_WINDOWS_INIT", sizeof(size_t),
                   session_windows),
     TOPOLOGY_KIND(weir_stream_join_options, "WEIR_STREAM_JOIN_OPTIONS_INIT", sizeof(size_t),
