@@ -86,6 +86,7 @@ static bool leads_to_left_join(const struct reference *reference, int id)
 {
     const struct ref_node *node = &reference->nodes[id];
     if (node->kind == REF_JOIN && node->is_left) return true;
+    if (node->kind == REF_VERSIONED_JOIN && node->is_left) return true;
     if (node->kind == REF_JOIN_WINDOW && node->is_left) return true;
     for (int c = 0; c < node->child_count; c++) {
         if (leads_to_left_join(reference, node->children[c])) return true;
@@ -117,7 +118,12 @@ void ref_finish(struct reference *reference)
             struct ref_join *join = &reference->now.joins[j][p];
             join->time_ms = join->sides[0].observed_ms = join->sides[1].observed_ms = -1;
             join->least_ms = INT64_MAX;
+            reference->now.graces[j][p].observed_ms = -1;
         }
+    }
+    for (int v = 0; v < REF_VERSIONS; v++) {
+        for (int p = 0; p < REF_PARTITIONS; p++)
+            reference->now.versions[v][p].observed_ms = -1;
     }
     reference->committed = reference->now;
 }
@@ -257,7 +263,7 @@ static void table(struct task *task, const struct ref_node *node, struct ref_rec
     update(task, node, entry);
 }
 
-static struct text fold(const struct ref_node *node, struct text aggregate, struct text value)
+struct text ref_fold(const struct ref_node *node, struct text aggregate, struct text value)
 {
     switch (node->fold) {
     case REF_COUNT:
@@ -283,7 +289,7 @@ static bool aggregate_into(struct task *task, const struct ref_node *node,
     if (node->fold == REF_REDUCE) seen.key = text_null(); /* it is not told the key */
     if (is_called && ref_fails(task, node, &seen)) return false;
     bool is_older = !entry->value.is_null && entry->timestamp_ms > record->timestamp_ms;
-    entry->value = fold(node, entry->value, record->value);
+    entry->value = ref_fold(node, entry->value, record->value);
     if (!is_older) entry->timestamp_ms = record->timestamp_ms;
     update(task, node, entry);
     return true;
@@ -356,7 +362,8 @@ static void process(struct task *task, int id, struct ref_record record)
     const struct ref_node *node = &task->reference->nodes[id];
     struct text key = record.key;
     bool is_asked_later = node->kind == REF_AGGREGATE || node->kind == REF_JOIN ||
-                          node->kind == REF_JOIN_WINDOW || node->kind == REF_STREAM_JOIN;
+                          node->kind == REF_JOIN_WINDOW || node->kind == REF_STREAM_JOIN ||
+                          node->kind == REF_VERSIONED_AGGREGATE || node->kind == REF_VERSIONED_JOIN;
     if (!is_asked_later && ref_fails(task, node, &record)) return;
     switch (node->kind) {
     case REF_SOURCE:
@@ -411,6 +418,15 @@ static void process(struct task *task, int id, struct ref_record record)
         break;
     case REF_PROCESS:
         run_processor(task, node, record);
+        break;
+    case REF_VERSIONED_TABLE:
+        ref_versioned_table(task, node, record);
+        break;
+    case REF_VERSIONED_AGGREGATE:
+        ref_versioned_aggregate(task, node, record);
+        break;
+    case REF_VERSIONED_JOIN:
+        ref_versioned_join(task, node, record);
         break;
     }
 }

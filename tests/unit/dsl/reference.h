@@ -26,6 +26,8 @@ enum {
     REF_ENTRIES = 1024,
     REF_JOINS = 4,
     REF_KEPT = 512,
+    REF_VERSIONS = 4,
+    REF_VERSIONS_KEPT = 2048,
 };
 
 enum ref_kind {
@@ -46,6 +48,9 @@ enum ref_kind {
     REF_JOIN_WINDOW,
     REF_STREAM_JOIN,
     REF_PROCESS,
+    REF_VERSIONED_TABLE,
+    REF_VERSIONED_AGGREGATE,
+    REF_VERSIONED_JOIN, /* with grace, or without */
 };
 
 enum ref_fold { REF_COUNT, REF_REDUCE, REF_FOLD };
@@ -72,6 +77,9 @@ struct ref_node {
     bool is_single; /* both sides have one store: they count once, and learn of time together */
     int64_t before_ms;
     int64_t after_ms;
+    int versions; /* of versioned tables and their joins: which; and how far back they go */
+    int64_t history_ms;
+    int graces;          /* of such a join: what waits */
     int predicate_count; /* branches; one child more is the default */
     bool keeps_key;
     bool may_fail;    /* its function fails now and then; such records are skipped */
@@ -132,8 +140,22 @@ struct ref_join {
     struct ref_waiting waiting[REF_KEPT];
     int waiting_count;
     int next_number;
+    bool has_failed;  /* the record at hand, on the left side */
     int64_t time_ms;  /* the largest of both sides */
     int64_t least_ms; /* where the next look for closed windows begins */
+};
+
+struct ref_versions {
+    struct ref_kept rows[REF_VERSIONS_KEPT]; /* in order of arrival */
+    int count;
+    int64_t observed_ms;
+};
+
+struct ref_graces {
+    struct ref_waiting waiting[REF_KEPT];
+    int count;
+    int next_number;
+    int64_t observed_ms;
 };
 
 /** What a crash takes back to the last commit. */
@@ -143,6 +165,8 @@ struct ref_state {
         int counts[REF_PARTITIONS];
     } stores[REF_STORES];
     struct ref_join joins[REF_JOINS][REF_PARTITIONS];
+    struct ref_versions versions[REF_VERSIONS][REF_PARTITIONS];
+    struct ref_graces graces[REF_JOINS][REF_PARTITIONS];
     int64_t observed_ms[REF_NODES][REF_PARTITIONS];
     int64_t next_timer_ms[REF_NODES][REF_PARTITIONS];
     int64_t stream_time_ms[REF_NODES][REF_PARTITIONS]; /* by component */
@@ -157,6 +181,8 @@ struct reference {
     int topic_count;
     int store_count;
     int join_count;
+    int versions_count;
+    int graces_count;
     bool caches;
     struct ref_state now;
     struct ref_state committed;
@@ -166,7 +192,7 @@ struct reference {
     bool is_ambiguous;
     /* Of the run at hand: */
     int writers[REF_TOPICS][REF_PARTITIONS]; /* task + 1; -1: several */
-    bool went_by_time[REF_NODES]; /* by component: stream time has decided something */
+    bool went_by_time[REF_NODES];            /* by component: stream time has decided something */
     int change_count;
 };
 
@@ -193,6 +219,9 @@ void ref_commit(struct reference *reference);
 /** Back to the last commit, and process again what came since. Outputs stay and are repeated. */
 void ref_crash(struct reference *reference);
 
+/** What a key of a versioned table was as of a time. */
+struct text ref_as_of(const struct ref_versions *versions, int64_t history_ms,
+                      const struct text *key, int64_t as_of_ms);
 const struct ref_entry *ref_find(const struct reference *reference, int store, int partition,
                                  const struct text *key, int64_t start_ms);
 

@@ -190,7 +190,10 @@ static void join_record(struct task *task, const struct ref_node *node, struct r
         int64_t time_ms =
             met[i].time_ms > record->timestamp_ms ? met[i].time_ms : record->timestamp_ms;
         if (node->waits) stop_waiting(join, !node->is_right, &record->key, met[i].time_ms);
-        if (!emit_pair(task, node, record, met[i].value, time_ms)) return;
+        if (!emit_pair(task, node, record, met[i].value, time_ms)) {
+            join->has_failed = true;
+            return;
+        }
     }
     if (count > 0 || !node->is_outer) return;
     int64_t after_ms = node->is_right ? node->before_ms : node->after_ms;
@@ -216,6 +219,9 @@ void ref_stream_join(struct task *task, const struct ref_node *node, struct ref_
         if (!node->is_single || !node->is_right) task->reference->dropped_null++;
         return;
     }
+    /* Over a single store both sides are one operator, for which a record fails once. */
+    if (node->is_single && node->is_right && join->has_failed) return;
+    join->has_failed = false;
     if (node->waits && record.timestamp_ms == join->time_ms) emit_closed(task, node, join);
     join_record(task, node, join, &record);
 }

@@ -306,6 +306,28 @@ static void add_table(struct twin *twin, struct twin_table table)
     twin->tables[twin->table_count++] = table;
 }
 
+/* Now and then a table keeps versions: the options say so, and the node is another one. */
+static void make_versioned(struct twin *twin, enum ref_kind kind, struct ref_node *node,
+                           struct weir_materialized *options)
+{
+    static const int64_t histories[] = {0, 40, 200, 1000};
+    if (twin->reference->versions_count == REF_VERSIONS || below(twin, 3) != 0) return;
+    options->is_versioned = true;
+    options->history_ms = histories[below(twin, 4)];
+    node->kind = kind;
+    node->is_cached = false;
+    node->versions = twin->reference->versions_count++;
+    node->history_ms = options->history_ms;
+}
+
+static void note_versioned(struct twin *twin, const struct ref_node *node)
+{
+    struct twin_store *store = &twin->stores[node->store];
+    store->is_versioned = node->kind != REF_TABLE && node->kind != REF_AGGREGATE;
+    store->versions = node->versions;
+    store->history_ms = node->history_ms;
+}
+
 static void add_topic_table(struct twin *twin)
 {
     int input = below(twin, twin->input_count);
@@ -313,12 +335,15 @@ static void add_topic_table(struct twin *twin)
     const char *name = new_name(twin, "table-%d", twin->table_count);
     struct ref_node node = plain_node(REF_TABLE);
     struct weir_materialized options = random_options(twin, name, &node.is_cached);
+    make_versioned(twin, REF_VERSIONED_TABLE, &node, &options);
     struct weir_table *table = weir_table(twin->builder, topic, WEIR_STRING, WEIR_STRING, &options);
     node.store = new_store(twin, name, 0, false);
+    note_versioned(twin, &node);
     int id = ref_add(twin->reference, node, source_node(twin, topic));
     add_table(twin, (struct twin_table){.table = table,
                                         .node = id,
                                         .store = node.store,
+                                        .is_versioned = options.is_versioned,
                                         .partition_count = twin->partition_count});
 }
 
@@ -479,6 +504,7 @@ static void add_aggregate(struct twin *twin, struct twin_stream *from)
         node.grace_ms = graces[below(twin, 3)];
     }
     struct weir_materialized options = random_options(twin, name, &node.is_cached);
+    if (node.window_ms == 0) make_versioned(twin, REF_VERSIONED_AGGREGATE, &node, &options);
     bool is_marked = from->is_marked;
     int parent = from->node;
     struct weir_grouped *grouped;
@@ -492,6 +518,7 @@ static void add_aggregate(struct twin *twin, struct twin_stream *from)
     }
     if (is_marked) parent = repartition_node(twin, parent, name, from->partition_count);
     node.store = new_store(twin, name, node.window_ms, node.fold == REF_COUNT);
+    note_versioned(twin, &node);
     struct weir_table *table =
         node.window_ms == 0
             ? aggregate_by_key(grouped, node.fold, op, &options)
@@ -502,6 +529,7 @@ static void add_aggregate(struct twin *twin, struct twin_stream *from)
         .store = node.store,
         .is_count = node.fold == REF_COUNT,
         .is_windowed = node.window_ms > 0,
+        .is_versioned = options.is_versioned,
         .partition_count = from->partition_count,
     };
     add_table(twin, made);
@@ -519,11 +547,43 @@ static int join_parent(struct twin *twin, struct twin_stream *from)
     return from->join_repartition;
 }
 
+/* As of the rows' times, at once or after a grace. */
+static void add_versioned_join(struct twin *twin, struct twin_stream *from,
+                               const struct twin_table *table)
+{
+    static const int64_t graces[] = {0, 10, 40, 150};
+    /* What waits goes by time, and behind a repartition little of that can be compared. */
+    if (from->is_marked && below(twin, 3) != 0) return;
+    const struct twin_store *store = &twin->stores[table->store];
+    struct twin_operator *op = new_operator(twin);
+    op->is_count = table->is_count;
+    struct ref_node node = ref_node(REF_VERSIONED_JOIN, op);
+    node.store = table->store;
+    node.versions = store->versions;
+    node.history_ms = store->history_ms;
+    node.is_left = below(twin, 2) == 0;
+    node.grace_ms = graces[below(twin, 4)];
+    if (node.grace_ms > node.history_ms) node.grace_ms = node.history_ms;
+    if (twin->reference->graces_count == REF_JOINS) node.grace_ms = 0;
+    if (node.grace_ms > 0) node.graces = twin->reference->graces_count++;
+    const int parent = join_parent(twin, from);
+    const struct weir_joined joined = {WEIR_JOINED_INIT, .is_left = node.is_left,
+                                       .grace_ms = node.grace_ms};
+    struct weir_stream *stream =
+        weir_join_table(from->stream, table->table, join, op, WEIR_STRING, &joined);
+    const int id = ref_add(twin->reference, node, parent);
+    add_stream(twin, stream, id, false, from->partition_count);
+}
+
 static void add_join(struct twin *twin, struct twin_stream *from)
 {
     if (twin->table_count == 0) return;
     const struct twin_table *table = &twin->tables[below(twin, twin->table_count)];
     if (table->is_windowed || table->partition_count != from->partition_count) return;
+    if (table->is_versioned) {
+        add_versioned_join(twin, from, table);
+        return;
+    }
     struct twin_operator *op = new_operator(twin);
     op->is_count = table->is_count;
     int parent = join_parent(twin, from);

@@ -37,6 +37,7 @@ struct twin_table {
     int store;
     bool is_count;
     bool is_windowed;
+    bool is_versioned;
     int partition_count;
 };
 
@@ -45,6 +46,9 @@ struct twin_store {
     int64_t window_ms;
     bool is_count;
     bool is_kept; /* a table over a topic may have no store */
+    bool is_versioned;
+    int versions; /* of the reference */
+    int64_t history_ms;
 };
 
 struct twin {
