@@ -92,24 +92,19 @@ static struct weir_slice buffer_key(struct weir_arena *arena, int64_t time_ms, b
     return weir_slice(bytes, KEY_LEAD + key.size);
 }
 
-/* `list` (null: none yet) and one more value behind it. */
-static struct weir_slice list_add(struct weir_arena *arena, struct weir_slice list, bool is_right,
-                                  struct weir_slice value)
+/* A value as a list has it, with room for the list's lead in front: of one value the two are the list. */
+static struct weir_slice list_of_one(struct weir_arena *arena, bool is_right,
+                                     struct weir_slice value)
 {
-    const size_t before = weir_slice_is_null(list) ? LIST_LEAD : list.size;
-    const size_t size = before + sizeof(int32_t) + 1 + value.size;
-    uint8_t *bytes = size <= INT32_MAX ? weir_arena_alloc(arena, size) : NULL;
+    const size_t size = LIST_LEAD + sizeof(int32_t) + 1 + value.size;
+    uint8_t *bytes = value.size < INT32_MAX ? weir_arena_alloc(arena, size) : NULL;
     if (bytes == NULL) return weir_null();
-    uint32_t count = 0;
-    if (!weir_slice_is_null(list)) {
-        count = weir_load_u32(list.data + 1);
-        memcpy(bytes, list.data, list.size);
-    }
+    uint8_t *at = bytes + LIST_LEAD;
     bytes[0] = LIST_OF_SIZES;
-    weir_store_u32(bytes + 1, count + 1);
-    weir_store_u32(bytes + before, (uint32_t)value.size + 1);
-    bytes[before + sizeof(int32_t)] = is_right ? SIDE_RIGHT : SIDE_LEFT;
-    weir_copy(bytes + before + sizeof(int32_t) + 1, value.data, value.size);
+    weir_store_u32(bytes + 1, 1);
+    weir_store_u32(at, (uint32_t)value.size + 1);
+    at[sizeof(int32_t)] = is_right ? SIDE_RIGHT : SIDE_LEFT;
+    weir_copy(at + sizeof(int32_t) + 1, value.data, value.size);
     return weir_slice(bytes, size);
 }
 
@@ -136,6 +131,25 @@ static int list_next(const struct weir_joining *joining, struct weir_slice *list
 
 /* ---- coming and going ------------------------------------------------------------------------ */
 
+/* One more behind those that wait under the same time and key; `list` is it alone. */
+static int list_add(struct weir_joining *joining, struct weir_store_entry *entry,
+                    struct weir_slice list, int64_t timestamp_ms)
+{
+    uint8_t lead[LIST_LEAD] = {LIST_OF_SIZES};
+    struct weir_error *error = joining->node->call.error;
+    if (entry->value_size < LIST_LEAD) return damaged(joining, "row");
+    if (entry->value_size + list.size > WEIR_JOIN_LIST_BYTES_MAX) {
+        return weir_error_set(error, WEIR_TOO_LARGE,
+                              "store '%s': the rows of one key and time that wait for a match take "
+                              "more than %d bytes",
+                              weir_store_spec(buffer_of(joining))->name, WEIR_JOIN_LIST_BYTES_MAX);
+    }
+    weir_store_u32(lead + 1, weir_load_u32(entry->value + 1) + 1);
+    return weir_store_append(buffer_of(joining), entry, weir_slice(lead, sizeof lead),
+                             weir_slice(list.data + LIST_LEAD, list.size - LIST_LEAD), timestamp_ms,
+                             error);
+}
+
 int weir_join_buffer_add(struct weir_joining *joining, uint32_t row)
 {
     const struct weir_stream_join_config *config = joining->config;
@@ -158,12 +172,11 @@ int weir_join_buffer_add(struct weir_joining *joining, uint32_t row)
     struct weir_store_entry *entry;
     if (rc == 0) rc = weir_store_touch(buffer_of(joining), &key, 1, &entry, node->call.error);
     if (rc < 0) return rc;
-    const struct weir_slice waiting = weir_slice(entry->value, entry->value_size);
-    const struct weir_slice list = list_add(arena, waiting, config->is_right, value);
+    const struct weir_slice list = list_of_one(arena, config->is_right, value);
     if (weir_slice_is_null(list)) return WEIR_NO_MEMORY;
-    rc = weir_store_check_change(buffer_of(joining), key, list, node->call.error);
-    if (rc < 0) return rc;
-    rc = weir_store_set(buffer_of(joining), entry, list, timestamp_ms, node->call.error);
+    rc = entry->value == NULL
+             ? weir_store_set(buffer_of(joining), entry, list, timestamp_ms, node->call.error)
+             : list_add(joining, entry, list, timestamp_ms);
     if (rc < 0) return rc;
     struct weir_node *merge = merge_of(joining);
     struct weir_join_tracker *tracker = merge->state;

@@ -72,6 +72,9 @@ struct weir_join_tracker {
     struct weir_node *sides[2]; /* left and right, those that are outer joins */
 };
 
+/** What waits of one key, time and side, in bytes; the changelog's max.message.bytes is less, as a rule. */
+enum { WEIR_JOIN_LIST_BYTES_MAX = 64 << 20 };
+
 /* ---- join_buffer.c --------------------------------------------------------------------------- */
 
 /** Rows of closed windows go on without a match; `row`, which has moved time, is their origin (weir_joining_begin_none:

@@ -13,7 +13,8 @@
 #endif
 
 /*
- * Classes: multiples of 16 up to 512 (32 of them), then four to each doubling up to 8192 (16 more).
+ * Classes: multiples of 16 up to 512 (32 of them), then four to each doubling up to 8192 (16 more). Blocks
+ * of the heap have eight sizes to each doubling: what grows by a little each time is moved as seldom.
  * A reference counts units of 16 bytes over all slabs; the first unit of the first slab is left out,
  * so that 0 can mean "none". The address sanitizer is told which blocks are free, as malloc would.
  */
@@ -22,7 +23,6 @@ enum {
     FINE_CLASSES = FINE_MAX / WEIR_SLAB_UNIT,
     UNITS_PER_SLAB = WEIR_SLAB_SIZE / WEIR_SLAB_UNIT,
     SLABS_MAX = UINT32_MAX / UNITS_PER_SLAB,
-    DIRECT_ROUND = 1024,
 };
 
 struct weir_slab_block {
@@ -69,7 +69,8 @@ size_t weir_slabs_block_size(size_t size)
         return size == 0 ? WEIR_SLAB_UNIT : (size + WEIR_SLAB_UNIT - 1) & -(size_t)WEIR_SLAB_UNIT;
     }
     if (size <= WEIR_SLAB_BLOCK_MAX) return class_size(class_of(size));
-    return (size + DIRECT_ROUND - 1) & -(size_t)DIRECT_ROUND;
+    const size_t step = (size_t)1 << (63 - (unsigned)__builtin_clzll(size - 1) - 3);
+    return (size + step - 1) & -step;
 }
 
 static bool reserve_slab_pointer(struct weir_slabs *slabs)

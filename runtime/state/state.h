@@ -175,6 +175,11 @@ int weir_store_check_change(const struct weir_store *store, struct weir_slice ke
  * entry stays as it is. */
 int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,
                    struct weir_slice value, int64_t timestamp_ms, struct weir_error *error);
+/** The same for a value that grows: `head` over its first bytes, `tail` behind its last. A store that keeps no old values
+ * and is not cached; bytes are moved as often as a doubling array's, within a factor of sixteen. */
+int weir_store_append(struct weir_store *store, struct weir_store_entry *entry,
+                      struct weir_slice head, struct weir_slice tail, int64_t timestamp_ms,
+                      struct weir_error *error);
 /** Headers that go into the changelog with the row that was just set, of a store that keeps duplicates, as
  * they do in Kafka Streams; nobody reads them back. Left out where the record would be too large with them.
  * WEIR_NO_MEMORY. */

@@ -333,6 +333,37 @@ int weir_store_expire(struct weir_store *store, struct weir_store_entry *entry)
     return WEIR_OK;
 }
 
+int weir_store_append(struct weir_store *store, struct weir_store_entry *entry,
+                      struct weir_slice head, struct weir_slice tail, int64_t timestamp_ms,
+                      struct weir_error *error)
+{
+    const size_t size = entry->value_size + tail.size;
+    const struct weir_slice grown = weir_slice(entry->value, size); /* for its size alone */
+    weir_assert(entry->value != NULL && head.size <= entry->value_size);
+    weir_assert(!must_keep_value(store, entry) && !store->spec->is_cached);
+    weir_assert(!weir_store_refuses(store, entry->key));
+    int rc = weir_store_check_change(store, entry->key, grown, error);
+    if (rc < 0) return rc;
+    uint8_t *bytes = entry->value;
+    rc = reserve_change(store);
+    if (rc >= 0 && !fits_in_place(entry, grown)) {
+        bytes = weir_slabs_alloc(&store->state->value_slabs, size, NULL);
+        if (bytes == NULL) rc = WEIR_NO_MEMORY;
+    }
+    if (rc < 0) return weir_error_set(error, WEIR_NO_MEMORY, "store '%s': set", store->spec->name);
+    note_change(store, entry, size);
+    if (bytes != entry->value) {
+        memcpy(bytes, entry->value, entry->value_size);
+        weir_store_free_value(store, entry->value, entry->value_size);
+    }
+    weir_copy(bytes + entry->value_size, tail.data, tail.size);
+    weir_copy(bytes, head.data, head.size);
+    entry->value = bytes;
+    entry->value_size = (uint32_t)size;
+    entry->timestamp_ms = timestamp_ms;
+    return WEIR_OK;
+}
+
 /* ---- get ---------------------------------------------------------------------------------------- */
 
 int weir_store_get_many(struct weir_store *store, const struct weir_slice *keys, size_t count,
