@@ -21,7 +21,13 @@ void weir_key_rows_init(struct weir_key_rows_index *index, struct weir_slabs *en
 
 static size_t block_size(uint32_t capacity)
 {
-    return sizeof(struct weir_key_rows) + capacity * sizeof(struct weir_store_entry *);
+    return sizeof(struct weir_key_rows) +
+           capacity * (sizeof(int64_t) + sizeof(struct weir_store_entry *));
+}
+
+static struct weir_store_entry **places_of(const struct weir_key_rows *rows)
+{
+    return (struct weir_store_entry **)(void *)(rows->times + rows->capacity);
 }
 
 static struct weir_key_rows *rows_of(const struct weir_store_entry *key)
@@ -81,18 +87,18 @@ static bool comes_before(const struct weir_key_rows_index *index,
     return memcmp(tail_of(index, entry), tail, index->tail_size) < 0;
 }
 
-/* How many rows come before `tail`. Looked for from the end: that is where a new row belongs. */
-static uint32_t count_before(const struct weir_key_rows_index *index,
-                             const struct weir_key_rows *rows, const uint8_t *tail)
+/* How many rows have a time before `time_ms`. Looked for from both ends: a new row belongs to the one, as a
+ * rule, and the oldest leave at the other. */
+static uint32_t count_until(const struct weir_key_rows *rows, int64_t time_ms)
 {
-    struct weir_store_entry *const *places = rows->places + rows->first;
-    if (rows->count == 0 || comes_before(index, places[rows->count - 1], tail)) return rows->count;
-    if (!comes_before(index, places[0], tail)) return 0;
+    const int64_t *times = rows->times + rows->first;
+    if (rows->count == 0 || times[rows->count - 1] < time_ms) return rows->count;
+    if (times[0] >= time_ms) return 0;
     uint32_t from = 1;
     uint32_t to = rows->count - 1;
     while (from < to) {
         uint32_t middle = from + (to - from) / 2;
-        if (comes_before(index, places[middle], tail)) {
+        if (times[middle] < time_ms) {
             from = middle + 1;
         } else {
             to = middle;
@@ -101,16 +107,18 @@ static uint32_t count_before(const struct weir_key_rows_index *index,
     return from;
 }
 
-/* The same by time alone: how many rows have one before `time_ms`. */
-static uint32_t count_until(const struct weir_key_rows_index *index,
-                            const struct weir_key_rows *rows, int64_t time_ms)
+/* How many rows come before an entry, whose time is `time_ms`: of those with its time, the ones of a smaller
+ * number. A new row has the largest, as a rule. */
+static uint32_t count_before(const struct weir_key_rows_index *index,
+                             const struct weir_key_rows *rows, const uint8_t *tail, int64_t time_ms)
 {
-    struct weir_store_entry *const *places = rows->places + rows->first;
-    uint32_t from = 0;
-    uint32_t to = rows->count;
+    struct weir_store_entry *const *places = places_of(rows) + rows->first;
+    uint32_t from = count_until(rows, time_ms);
+    uint32_t to = time_ms < INT64_MAX ? count_until(rows, time_ms + 1) : rows->count;
+    if (from < to && comes_before(index, places[to - 1], tail)) return to;
     while (from < to) {
         uint32_t middle = from + (to - from) / 2;
-        if (time_of(index, places[middle]) < time_ms) {
+        if (comes_before(index, places[middle], tail)) {
             from = middle + 1;
         } else {
             to = middle;
@@ -127,9 +135,10 @@ static struct weir_key_rows *make_room(struct weir_key_rows_index *index,
 {
     struct weir_key_rows *rows = rows_of(key);
     if (rows->first + rows->count < rows->capacity) return rows;
-    const size_t size = rows->count * sizeof *rows->places;
     if (rows->count <= rows->capacity / 2) {
-        memmove(rows->places, rows->places + rows->first, size);
+        struct weir_store_entry **places = places_of(rows);
+        memmove(rows->times, rows->times + rows->first, rows->count * sizeof *rows->times);
+        memmove(places, places + rows->first, rows->count * sizeof *places);
         rows->first = 0;
         return rows;
     }
@@ -137,7 +146,9 @@ static struct weir_key_rows *make_room(struct weir_key_rows_index *index,
     struct weir_key_rows *grown = block_new(index, rows->capacity * 2);
     if (grown == NULL) return NULL;
     grown->count = rows->count;
-    memcpy(grown->places, rows->places + rows->first, size);
+    memcpy(grown->times, rows->times + rows->first, rows->count * sizeof *rows->times);
+    memcpy(places_of(grown), places_of(rows) + rows->first,
+           rows->count * sizeof(struct weir_store_entry *));
     block_free(index, rows);
     key->value = (uint8_t *)grown;
     return grown;
@@ -168,11 +179,15 @@ int weir_key_rows_add(struct weir_key_rows_index *index, struct weir_store_entry
     struct weir_key_rows *rows = key != NULL ? make_room(index, key) : NULL;
     if (rows == NULL)
         return WEIR_NO_MEMORY; /* a key that was made has a place, so it is not empty */
-    const uint32_t at = count_before(index, rows, tail_of(index, entry));
-    struct weir_store_entry **place = rows->places + rows->first + at;
+    const int64_t time_ms = time_of(index, entry);
+    const uint32_t at = count_before(index, rows, tail_of(index, entry), time_ms);
+    struct weir_store_entry **place = places_of(rows) + rows->first + at;
+    int64_t *time = rows->times + rows->first + at;
     weir_assert_slow(at == rows->count || *place != entry);
     memmove(place + 1, place, (rows->count - at) * sizeof *place);
+    memmove(time + 1, time, (rows->count - at) * sizeof *time);
     *place = entry;
+    *time = time_ms;
     rows->count++;
     return WEIR_OK;
 }
@@ -191,8 +206,9 @@ void weir_key_rows_remove(struct weir_key_rows_index *index, struct weir_store_e
     struct weir_store_entry *key = weir_table_find(&index->keys, record_key, hash);
     weir_assert(key != NULL);
     struct weir_key_rows *rows = rows_of(key);
-    const uint32_t at = count_before(index, rows, tail_of(index, entry));
-    struct weir_store_entry **place = rows->places + rows->first + at;
+    const uint32_t at = count_before(index, rows, tail_of(index, entry), time_of(index, entry));
+    struct weir_store_entry **place = places_of(rows) + rows->first + at;
+    int64_t *time = rows->times + rows->first + at;
     weir_assert(at < rows->count && *place == entry);
     rows->count--;
     if (rows->count == 0) {
@@ -201,6 +217,7 @@ void weir_key_rows_remove(struct weir_key_rows_index *index, struct weir_store_e
         rows->first++;
     } else {
         memmove(place, place + 1, (rows->count - at) * sizeof *place);
+        memmove(time, time + 1, (rows->count - at) * sizeof *time);
     }
 }
 
@@ -214,8 +231,8 @@ struct weir_store_entry *const *weir_key_rows_find(const struct weir_key_rows_in
     const struct weir_store_entry *key = weir_table_find(&index->keys, record_key, hash);
     if (key == NULL) return NULL;
     const struct weir_key_rows *rows = rows_of(key);
-    const uint32_t from = count_until(index, rows, from_ms);
-    const uint32_t to = to_ms < INT64_MAX ? count_until(index, rows, to_ms + 1) : rows->count;
+    const uint32_t from = count_until(rows, from_ms);
+    const uint32_t to = to_ms < INT64_MAX ? count_until(rows, to_ms + 1) : rows->count;
     *count_out = to - from;
-    return rows->places + rows->first + from;
+    return places_of(rows) + rows->first + from;
 }

@@ -7,8 +7,10 @@
  * The entries of a table by their record key, each key's in the order of time and number: what a store
  * that keeps duplicates is read by, for nobody knows the numbers of the rows that he wants.
  *
- *     "a" ──> first 1  count 3   [ - | a·20·1 | a·20·4 | a·35·2 | - | - | - | - ]
+ *     "a" ──> first 1  count 3   [ - |   20   |   20   |   35   | - | - | - | - ]
+ *                                [ - | a·20·1 | a·20·4 | a·35·2 | - | - | - | - ]
  *
+ * The times stand beside the rows, so that a search reads no row: each is a cache line somewhere.
  * A row goes in at the end, as a rule, and leaves at the front, since time goes on and old rows are over
  * first: both are a step of an index. One that is late shifts those behind it, so a key that gets `n` rows
  * in the reverse order of time costs n² / 2 moves of eight bytes. When the places at the end are used up
@@ -19,7 +21,7 @@ struct weir_key_rows {
     uint32_t first; /* of `places`, where the rows begin */
     uint32_t count;
     uint32_t capacity;
-    struct weir_store_entry *places[];
+    int64_t times[]; /* capacity of them, and then as many places of rows */
 };
 
 /** A table of record keys, whose values are weir_key_rows. */

@@ -19,7 +19,10 @@
  * row is over: that is when bytes go, from the table at the next touch (swept), from the backend with a
  * write-down (expired). What is dead is written beside the store's position, and stays so.
  */
-enum { SEGMENT_INTERVAL_MIN_MS = 60 * 1000 };
+enum {
+    SEGMENT_INTERVAL_MIN_MS = 60 * 1000, /* part of the position record: Kafka Streams' */
+    MEMORY_INTERVAL_MIN_MS = 1000,       /* nothing is kept by it, and what is over is in the way */
+};
 
 const struct weir_key_schema *weir_store_spec_schema(const struct weir_store_spec *spec)
 {
@@ -38,7 +41,8 @@ void weir_store_init_segments(struct weir_store *store)
     store->outside = (struct weir_store_entry){.flags = WEIR_ENTRY_OUTSIDE, .timestamp_ms = -1};
     if (!weir_store_is_segmented(store)) return;
     const int64_t half = retention_ms / 2;
-    store->segment_interval_ms = half > SEGMENT_INTERVAL_MIN_MS ? half : SEGMENT_INTERVAL_MIN_MS;
+    const int64_t least = store->is_resident ? MEMORY_INTERVAL_MIN_MS : SEGMENT_INTERVAL_MIN_MS;
+    store->segment_interval_ms = half > least ? half : least;
 }
 
 void weir_store_adopt_segment(struct weir_store *store, uint64_t live_segment)
