@@ -183,12 +183,25 @@ static void build_joined(struct weir_builder *builder, const struct job_shape *s
     weir_to(weir_join(clicks, rows, join, NULL, WEIR_INT64), "joined");
 }
 
+static void build_graced(struct weir_builder *builder, const struct job_shape *shape)
+{
+    struct weir_materialized materialized;
+    struct weir_stream *clicks = weir_stream(builder, "clicks", WEIR_STRING, WEIR_INT64);
+    (void)stored(shape, "versions", &materialized);
+    materialized.is_versioned = true;
+    materialized.history_ms = JOB_HISTORY_MS;
+    struct weir_table *rows = weir_table(builder, "rows", WEIR_STRING, WEIR_INT64, &materialized);
+    weir_to(weir_join_table(clicks, rows, join, NULL, WEIR_INT64,
+                            WEIR_JOINED(.grace_ms = JOB_JOIN_GRACE_MS, .name = "waits")),
+            "graced");
+}
+
 struct weir_topology *job_topology(struct simulation *simulation, const struct job_shape *shape)
 {
     struct weir_error error = {0};
     struct weir_builder *builder = weir_builder_new();
     if (builder == NULL) abort();
-    if ((shape->parts & ~(unsigned)JOB_JOINED) != 0) {
+    if ((shape->parts & ~(unsigned)(JOB_JOINED | JOB_GRACED)) != 0) {
         struct weir_stream *events = weir_stream(builder, "events", WEIR_STRING, WEIR_INT64);
         if (shape->parts & JOB_COUNTS) build_counts(events, shape);
         if (shape->parts & JOB_WINDOWS) build_windows(events, shape);
@@ -196,6 +209,7 @@ struct weir_topology *job_topology(struct simulation *simulation, const struct j
         if (shape->parts & JOB_SEEN) build_seen(builder, events, shape);
     }
     if (shape->parts & JOB_JOINED) build_joined(builder, shape);
+    if (shape->parts & JOB_GRACED) build_graced(builder, shape);
     struct weir_topology *topology = weir_build(builder, &error);
     weir_builder_free(builder);
     if (topology == NULL) simulation_fail(simulation, "does-not-build", "%s", error.text);

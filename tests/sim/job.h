@@ -12,7 +12,8 @@
  *           ├─ by key, in windows with grace ── count ─────────────────────────> windows
  *           ├─ by key, uncached ── fold (order matters) ───────────────────────> folds
  *           └─ a processor: a store, and a timer on stream time that counts itself in it
- *   clicks ─── join with the table rows ───────────────────────────────────────> joined
+ *   clicks ─┬─ join with the table rows ───────────────────────────────────────> joined
+ *           └─ join with what it was, with grace ──────────────────────────────> graced
  */
 enum job_part {
     JOB_COUNTS = 1,
@@ -20,13 +21,16 @@ enum job_part {
     JOB_FOLDS = 4,
     JOB_SEEN = 8,
     JOB_JOINED = 16,
-    JOB_ALL = 31,
+    JOB_GRACED = 32,
+    JOB_ALL = 63,
 };
 
 enum {
     JOB_WINDOW_MS = 100,
     JOB_GRACE_MS = 60,
     JOB_TIMER_MS = 50,
+    JOB_JOIN_GRACE_MS = 40,
+    JOB_HISTORY_MS = 1 << 30, /* all there is */
     JOB_GROUPS = 5,
     JOB_KEYS = 4, /* per partition */
 };

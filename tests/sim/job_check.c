@@ -151,6 +151,44 @@ static void answer_joined(void *context, const struct weir_record *record)
     if (row != NULL) push(reading->table, key.key, job_join(record_value(record), row->value));
 }
 
+/* A row for each version: its key, and its time. */
+static void answer_versions(void *context, const struct weir_record *record)
+{
+    struct reading *reading = context;
+    char key[96];
+    (void)snprintf(key, sizeof key, "%s@%lld", record_key(reading, record).key,
+                   (long long)record->timestamp_ms);
+    push(reading->table, key, record_value(record));
+}
+
+static void answer_time(void *context, const struct weir_record *record)
+{
+    struct reading *reading = context;
+    if (record->timestamp_ms > reading->observed_ms) reading->observed_ms = record->timestamp_ms;
+}
+
+/* The version of the largest time up to the click's, of those the last; none: there is no result. And a click is
+ * joined once time, `observed_ms` in the end, is a grace ahead of it. */
+static void answer_graced(void *context, const struct weir_record *record)
+{
+    struct reading *reading = context;
+    const struct text key = record_key(reading, record);
+    const size_t size = strlen(key.key);
+    const struct checker_cell *version = NULL;
+    int64_t version_ms = -1;
+    if (record->timestamp_ms > reading->observed_ms - JOB_JOIN_GRACE_MS) return;
+    for (size_t i = 0; i < reading->rows->count; i++) {
+        const struct checker_cell *cell = &reading->rows->cells[i];
+        if (strncmp(cell->key, key.key, size) != 0 || cell->key[size] != '@') continue;
+        const int64_t time_ms = strtoll(cell->key + size + 1, NULL, 10);
+        if (time_ms > record->timestamp_ms || time_ms < version_ms) continue;
+        version = cell;
+        version_ms = time_ms;
+    }
+    if (version == NULL) return;
+    push(reading->table, key.key, job_join(record_value(record), version->value));
+}
+
 /* ---- what is there ---------------------------------------------------------------------------- */
 
 /* The latest value per key: the state of a changelog, or what a reader of the output ends with. */
@@ -362,6 +400,21 @@ static void check_joined(struct check *check)
     free_table(&rows);
 }
 
+/* Keys are of one partition each, so the versions of all may stand together. */
+static void check_graced(struct check *check)
+{
+    struct table versions = read_topic(check, "rows", answer_versions, 0, NULL);
+    struct table answer = {0};
+    for (int32_t i = 0; i < check->shape->partition_count; i++) {
+        struct reading reading = {
+            .table = &answer, .partition = i, .observed_ms = -1, .rows = &versions};
+        if (!read_partition(check->simulation, "clicks", i, answer_time, &reading)) break;
+        if (!read_partition(check->simulation, "clicks", i, answer_graced, &reading)) break;
+    }
+    contain(check, "topic 'graced'", read_topic(check, "graced", take_each, 0, NULL), answer);
+    free_table(&versions);
+}
+
 static bool has_lost_power(const struct history *history)
 {
     for (size_t i = 0; i < history->event_count; i++) {
@@ -383,4 +436,5 @@ void job_check(struct simulation *simulation, const struct job_shape *shape)
     if (shape->parts & JOB_FOLDS) check_folds(&check);
     if (shape->parts & JOB_SEEN) check_seen(&check);
     if (shape->parts & JOB_JOINED) check_joined(&check);
+    if (shape->parts & JOB_GRACED) check_graced(&check);
 }

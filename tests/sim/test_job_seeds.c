@@ -7,6 +7,7 @@
 #include "tests/sim/job.h"
 #include "tests/sim/seeds.h"
 
+enum { CLICKS = JOB_JOINED | JOB_GRACED };
 enum { INPUTS = 3, PARTITIONS_MAX = 3, PRODUCERS_MAX = 3, TURNS_MAX = 1500, LAST_READER = 50 };
 
 static void draw_shape(struct simulation *simulation, struct job_shape *shape)
@@ -22,8 +23,8 @@ static void draw_shape(struct simulation *simulation, struct job_shape *shape)
 
 static bool make_topics(struct simulation *simulation, const struct job_shape *shape)
 {
-    static const char *const topics[] = {"events", "clicks",  "rows",  "filtered",
-                                         "counts", "windows", "folds", "joined"};
+    static const char *const topics[] = {"events",  "clicks", "rows",   "filtered", "counts",
+                                         "windows", "folds",  "joined", "graced"};
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         int64_t segment_bytes = (int64_t)200 << simulation_draw(simulation, 10);
         bool is_input = i < INPUTS;
@@ -96,7 +97,7 @@ static void play(struct simulation *simulation, const struct job_shape *shape,
             logs[i][j] = history_log_add(&simulation->history, inputs[i], j);
     }
     /* The table first, so that it does not matter which click meets which row. */
-    add_producer(simulation, shape, 1, "rows", shape->parts & JOB_JOINED ? 8 : 1, logs[2]);
+    add_producer(simulation, shape, 1, "rows", shape->parts & CLICKS ? 8 : 1, logs[2]);
     struct job *job = job_new(simulation, topology, shape);
     simulation->hooks = (struct simulation_hooks){.end = end_job, .context = job};
     if (!simulation_settle(simulation, all_are_done, "the job does not run")) return;
@@ -104,8 +105,9 @@ static void play(struct simulation *simulation, const struct job_shape *shape,
 
     int producer_count = 1 + (int)simulation_draw(simulation, PRODUCERS_MAX);
     for (int i = 0; i < producer_count; i++) {
-        bool is_click = (shape->parts & JOB_JOINED) != 0 &&
-                        (shape->parts == JOB_JOINED || simulation_chance(simulation, 400));
+        bool has_events = (shape->parts & ~(unsigned)CLICKS) != 0;
+        bool is_click =
+            (shape->parts & CLICKS) != 0 && (!has_events || simulation_chance(simulation, 400));
         add_producer(simulation, shape, 2 + i, inputs[is_click],
                      20 + simulation_draw(simulation, 500), logs[is_click]);
     }
