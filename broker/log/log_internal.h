@@ -128,12 +128,25 @@ size_t weir_log_find_batches(const struct weir_partition_log *log, int64_t offse
 int weir_log_remove_segment_files(struct weir_partition_log *log, int64_t base_offset,
                                   struct weir_error *error);
 
+/* ---- log_copy.c ---- */
+
+/**
+ * Copy the batches from `first` on, as many as are whole, below the bound and of one epoch: at least that one. In place
+ * nothing waits for the disk.
+ * Errors: WEIR_CORRUPT and what reading a file can say, with `damaged_offset`; WEIR_NO_MEMORY; in place only
+ * WEIR_END: it is not in the page cache, or not as it should be, which is for a worker to say.
+ */
+int weir_log_copy_batches(struct weir_log_read *read, const struct weir_segment_seek *first,
+                          bool is_in_place);
+/** The first batch alone, past the page cache, and its crc. */
+int weir_log_copy_from_disk(struct weir_log_read *read, const struct weir_segment_seek *first);
+
 /* ---- log_range.c ---- */
 
 /** Give the read a range that begins with `first`, if it comes to `range_min` bytes. WEIR_END: it
  * does not, or so many are out that their files would want more places than there are. Does not read what lies between the ends; what cannot be read at its end makes it shorter. */
 int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_seek *first);
-/** A range was given: whoever reads on from its end finds the place (range_ends.h). */
+/** A range or a copy was given: whoever reads on from its end finds the place (range_ends.h). */
 void weir_log_range_note(struct weir_partition_log *log, const struct weir_log_read *read);
 /** Does a range that begins with `first` have room for more than that batch? Then what memory knows of the
  * index is needed to find its end. */

@@ -171,6 +171,7 @@ int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_se
         .last_delta = (uint32_t)(border.offset - 1 - segment->facts.base_offset),
     };
     read->range_end_offset = border.offset;
+    read->range_end_position = end;
     read->size = (size_t)read->range.size;
     return 0;
 }
@@ -179,12 +180,13 @@ int weir_log_range_find(struct weir_log_read *read, const struct weir_segment_se
 
 void weir_log_range_note(struct weir_partition_log *log, const struct weir_log_read *read)
 {
-    const struct weir_segment *segment = read->range.segment;
+    const struct weir_segment *segment = read->segment;
     struct weir_range_end end = {
         .segment_base = segment->facts.base_offset,
         .offset = read->range_end_offset,
-        .position = read->range.position + read->range.size,
+        .position = read->range_end_position,
     };
+    weir_assert(segment != NULL);
     weir_range_ends_note(&log->range_ends, read->offset, &end);
 }
 

@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "broker/log/log_internal.h"
 
+enum { COPY_IN_PLACE_MAX = 128 << 10 }; /* some 20 us of the owner's turn */
+
 /* ---- the batch that holds the offset --------------------------------------------------------- */
 
 /* Behind a hole another epoch may have begun. Which one the table says is not known here; it is a later
@@ -229,6 +231,34 @@ static bool take_hot_range(struct weir_partition_log *log, struct weir_log_read 
     return is_found;
 }
 
+/* Where the copy begins: where a read ended, or from what memory has of the index. */
+static bool find_hot_first(const struct weir_partition_log *log, struct weir_log_read *read,
+                           struct weir_segment_seek *first_out)
+{
+    if (weir_log_range_go_on(log, read, first_out)) return true;
+    find_hints(log, read);
+    return find_hot_batch(read, first_out);
+}
+
+/* A small piece of what is in the page cache costs less here than the two hand-offs to a worker and back. */
+static bool copy_hot_batches(struct weir_partition_log *log, struct weir_log_read *read)
+{
+    struct weir_segment_seek first;
+    if (read->range_min != 0 || read->checks_disk || read->size_max > COPY_IN_PLACE_MAX)
+        return false;
+    bool is_read = find_hot_first(log, read, &first) &&
+                   weir_batch_last_offset(&first.header) < read->offset_bound &&
+                   weir_log_copy_batches(read, &first, true) == 0;
+    if (is_read) weir_log_range_note(log, read);
+    if (read->is_index_poor) drop_windows(log, read);
+    read->damaged_offset = -1;
+    read->error = (struct weir_error){0};
+    if (!is_read) return false;
+    weir_segment_release(read->segment);
+    read->segment = NULL;
+    return true;
+}
+
 static bool is_behind(const struct weir_segment *segment, int64_t offset)
 {
     return segment->facts.size == 0 || segment->facts.end_offset <= offset;
@@ -252,6 +282,7 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
     read->window = NULL;
     read->damaged_offset = -1;
     read->is_index_poor = false;
+    read->range_end_position = 0;
     if (read->offset < log->start_offset || read->offset > log->end_offset) {
         read->rc = weir_error_set(&read->error, WEIR_OFFSET_OUT_OF_RANGE,
                                   "log '%s': offset %" PRId64 " is not in %" PRId64 " to %" PRId64,
@@ -283,88 +314,12 @@ int weir_log_read_begin(struct weir_partition_log *log, struct weir_log_read *re
         read->rc = rc;
         return rc;
     }
+    if (copy_hot_batches(log, read)) return 0;
     find_hints(log, read);
     return WEIR_END;
 }
 
 /* ---- run: any one thread --------------------------------------------------------------------- */
-
-/* How many of the bytes are whole batches below the bound that continue one another. */
-static size_t whole_batches(const struct weir_log_read *read, const struct weir_shared *bytes,
-                            const struct weir_segment_seek *first)
-{
-    struct weir_batch_place place = {
-        .position = first->position,
-        .left = read->limit - first->position,
-        .expected_offset = first->header.base_offset,
-        .end_offset = read->limit_offset,
-        .epoch = first->header.leader_epoch,
-        .has_holes = ((const struct weir_segment *)read->segment)->facts.has_holes,
-    };
-    size_t at = 0;
-    while (at < bytes->size) {
-        struct weir_batch_header header;
-        struct weir_slice rest = weir_slice(bytes->data + at, bytes->size - at);
-        /* What is cut off here is the next read's. */
-        if (weir_batch_peek(rest, INT32_MAX, &header, NULL) < 0) break;
-        if (weir_batch_check_place(&header, &place, NULL) < 0) break;
-        if (weir_batch_last_offset(&header) >= read->offset_bound) break;
-        /* One epoch per read, so that each batch's can be told from the table. */
-        bool is_other = header.leader_epoch != read->epoch || header.base_offset >= read->epoch_end;
-        if (read->epoch != WEIR_NO_LEADER_EPOCH && is_other) break;
-        at += weir_batch_size(&header);
-        place.position += (int64_t)weir_batch_size(&header);
-        place.left -= (int64_t)weir_batch_size(&header);
-        place.expected_offset = weir_batch_last_offset(&header) + 1;
-        place.epoch = header.leader_epoch;
-    }
-    return at;
-}
-
-static int read_batches(struct weir_log_read *read, const struct weir_segment_seek *first)
-{
-    struct weir_segment *segment = read->segment;
-    size_t size = weir_batch_size(&first->header);
-    size_t left = (size_t)(read->limit - first->position);
-    if (size < read->size_max) size = read->size_max;
-    if (size > left) size = left;
-    struct weir_shared *bytes = weir_shared_new(read->budget, size);
-    if (bytes == NULL) {
-        return weir_error_set(&read->error, WEIR_NO_MEMORY, "no memory to read %zu bytes", size);
-    }
-    int64_t got =
-        weir_file_read(segment->kept->file, bytes->data, size, first->position, &read->error);
-    bytes->size = got > 0 ? (size_t)got : 0;
-    size_t whole = whole_batches(read, bytes, first);
-    if (whole == 0) {
-        weir_shared_unref(bytes);
-        read->damaged_offset = first->header.base_offset;
-        if (got < 0) return (int)got;
-        return weir_error_set(&read->error, WEIR_CORRUPT,
-                              "the batch of offset %" PRId64 " is not whole", read->offset);
-    }
-    read->batches.parts[0] = (struct weir_log_part){.bytes = bytes, .from = 0, .size = whole};
-    read->batches.part_count = 1;
-    read->size = whole;
-    return 0;
-}
-
-static int check_disk(struct weir_log_read *read, const struct weir_segment_seek *first)
-{
-    const struct weir_segment *segment = read->segment;
-    int64_t size = (int64_t)weir_batch_size(&first->header);
-    weir_file_drop_cache(segment->kept->file, first->position, size);
-    read->size_max = 0;
-    int rc = read_batches(read, first);
-    if (rc < 0) return rc;
-    const struct weir_log_part *part = &read->batches.parts[0];
-    rc = weir_batch_check_crc(weir_log_part_bytes(part), &read->error);
-    if (rc == 0) return 0;
-    weir_log_read_release(read);
-    read->size = 0;
-    read->damaged_offset = first->header.base_offset;
-    return weir_error_wrap(&read->error, rc, "batch at position %" PRId64, first->position);
-}
 
 /* WEIR_END: it would be too small, or is no longer all there; the bytes are read then. */
 static int find_warm_range(struct weir_log_read *read, const struct weir_segment_seek *first)
@@ -410,11 +365,11 @@ void weir_log_read_run(struct weir_log_read *read)
     }
     if (weir_batch_last_offset(&first.header) >= read->offset_bound) return;
     if (read->checks_disk) {
-        read->rc = check_disk(read, &first);
+        read->rc = weir_log_copy_from_disk(read, &first);
         return;
     }
     read->rc = find_warm_range(read, &first);
-    if (read->rc == WEIR_END) read->rc = read_batches(read, &first);
+    if (read->rc == WEIR_END) read->rc = weir_log_copy_batches(read, &first, false);
 }
 
 /* ---- end: the owner's thread ----------------------------------------------------------------- */
@@ -436,9 +391,12 @@ int weir_log_read_end(struct weir_log_read *read)
 {
     struct weir_partition_log *log = read->log;
     keep_window(log, read);
+    bool is_of_segment = read->range.segment != NULL || read->range_end_position > 0;
+    bool is_cut = read->truncations != log->truncations;
+    if (is_of_segment && !is_cut && read->size > 0) weir_log_range_note(log, read);
     weir_segment_release(read->segment);
     read->segment = NULL;
-    if (read->truncations != log->truncations) {
+    if (is_cut) {
         /* The file was cut under the reader, who may have seen both: nothing, ask again. */
         weir_log_read_release(read);
         read->size = 0;
@@ -446,7 +404,6 @@ int weir_log_read_end(struct weir_log_read *read)
         return 0;
     }
     if (read->checks_disk && read->batches.part_count > 0) weir_tail_cache_cut(&log->tail, 0);
-    if (read->range.segment != NULL) weir_log_range_note(log, read);
     if (read->rc < 0 && !is_cut_short(read)) {
         (void)weir_error_wrap(&read->error, read->rc, "log '%s'", log->path);
     }

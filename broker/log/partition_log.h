@@ -343,15 +343,18 @@ struct weir_log_read {
     int64_t position_offset; /* that batch's last offset */
     int64_t end_position;    /* of a batch to walk from to a range's end, if `position` is known */
     int64_t end_position_offset;
-    int64_t range_end_offset; /* given with a range: one past its last batch */
-    int64_t limit;            /* how far the segment may be read */
-    int64_t size_known;       /* of the segment; more than `limit` where its file has been cut */
-    int64_t limit_offset;     /* and where its offsets end there */
-    int32_t epoch;            /* of the batch that holds `offset`; -1: not known */
-    int64_t epoch_end;        /* where that epoch ends */
-    int64_t damaged_offset;   /* given by run: nothing from here on can be served; -1: none */
-    bool is_index_poor;       /* given by run: what memory knows of the segment's index goes */
-    int64_t offset_bound;     /* `offset_max`, the log's end and damage taken together */
+    int64_t
+        range_end_offset; /* given with a range, or with parts that were read from a segment: one past
+                                 the last batch */
+    int64_t range_end_position; /* and where it ends in its segment */
+    int64_t limit;              /* how far the segment may be read */
+    int64_t size_known;         /* of the segment; more than `limit` where its file has been cut */
+    int64_t limit_offset;       /* and where its offsets end there */
+    int32_t epoch;              /* of the batch that holds `offset`; -1: not known */
+    int64_t epoch_end;          /* where that epoch ends */
+    int64_t damaged_offset;     /* given by run: nothing from here on can be served; -1: none */
+    bool is_index_poor;         /* given by run: what memory knows of the segment's index goes */
+    int64_t offset_bound;       /* `offset_max`, the log's end and damage taken together */
     uint64_t truncations;
     struct weir_env *env;
     struct weir_budget *budget;
@@ -360,7 +363,7 @@ struct weir_log_read {
 
 /**
  * Find a range of a segment that is in the page cache, if one was asked for; look at the
- * tail cache; else prepare a read of a segment. Owner's thread.
+ * tail cache; read what is small and in the page cache; else prepare a read of a segment. Owner's thread.
  * 0: done, parts or a range are there (none at the end). WEIR_END: have weir_log_read_run run by a
  * worker (or in place), then weir_log_read_end.
  * Errors: WEIR_OFFSET_OUT_OF_RANGE (below log start, above end), WEIR_OFFLINE.

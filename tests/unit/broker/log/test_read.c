@@ -136,6 +136,48 @@ START_TEST(a_cut_leaves_a_readers_small_batches_alone)
 }
 END_TEST
 
+/* How many of small reads from one end to the other were for a worker. */
+static int count_cold(size_t size_max, int *count_out)
+{
+    int cold = 0;
+    int64_t offset = 0;
+    *count_out = 0;
+    for (size_t i = 0; i < test.batch_count; i++) {
+        struct weir_log_read read = {
+            .offset = offset, .offset_max = INT64_MAX, .size_max = size_max};
+        int rc = weir_partition_log_state(test.log).end_offset > offset
+                     ? weir_log_read_begin(test.log, &read)
+                     : 0;
+        if (rc == WEIR_END) {
+            cold++;
+            weir_log_read_run(&read);
+            rc = weir_log_read_end(&read);
+        }
+        ck_ok(rc, &read.error);
+        if (read.size == 0) break;
+        offset = read.range_end_offset;
+        (*count_out)++;
+        weir_log_read_release(&read);
+    }
+    ck_assert_int_eq(offset, weir_partition_log_state(test.log).end_offset);
+    return cold;
+}
+
+/* What is small and in the page cache is copied where it is asked for: here all but what the simulator says is cold.
+ * What is large would hold up the shard. */
+START_TEST(small_reads_of_the_page_cache_need_no_worker)
+{
+    int count;
+    fill(1, 200);
+    int cold = count_cold(400, &count);
+    ck_assert_int_gt(count, 50);
+    ck_assert_int_lt(cold, count);
+    cold = count_cold(1 << 20, &count);
+    ck_assert_int_eq(cold, count);
+    test_log_expect_all(&test);
+}
+END_TEST
+
 /* The same from memory, without a look at the disk. */
 START_TEST(reads_at_the_tail_cost_no_disk)
 {
@@ -225,6 +267,7 @@ static void add(Suite *suite)
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, reads_from_disk_respect_bounds);
+    tcase_add_test(tests, small_reads_of_the_page_cache_need_no_worker);
     tcase_add_test(tests, reads_at_the_tail_cost_no_disk);
     tcase_add_test(tests, small_batches_are_read_together);
     tcase_add_test(tests, batches_of_a_kilobyte_are_read_together);
