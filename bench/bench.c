@@ -5,7 +5,8 @@
  *
  * With --rows FILE the figures are also appended there, a line each with tabs between, under a line that
  * begins with "=" for their benchmark and over one that is "." if it ended well: without it, after a wrong
- * answer for one, they are not to be used. bench/write.py makes the tables of docs/benchmarks.md of them. */
+ * answer for one, they are not to be used. bench/write.py makes the tables of docs/benchmarks.md of them. Lines that
+ * begin with "@" say when what was measured ran, for bench/profile.py. */
 #include "bench/bench.h"
 
 #include <errno.h>
@@ -140,6 +141,12 @@ void bench_progress(double *last, const char *what, int64_t done, int64_t count)
     *last = now;
     fprintf(stderr, "    ... %s: %.2f M of %.2f M records\n", what, (double)done / 1e6,
             (double)count / 1e6);
+}
+
+void bench_measured(const char *name, double from)
+{
+    if (rows_file < 0) return;
+    (void)dprintf(rows_file, "@\t%s\t%.6f\t%.6f\n", name, from, bench_wall());
 }
 
 static bool is_small;

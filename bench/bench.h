@@ -30,6 +30,12 @@ void bench_note(const char *format, ...) __attribute__((__format__(__printf__, 1
  * zero at first. */
 void bench_progress(double *last, const char *what, int64_t done, int64_t count);
 
+/**
+ * A name for the time from `from` (seconds of bench_wall) until now, in which the thing that is measured ran:
+ * `./dev bench --profile` says of that time alone where the CPU went. Times of one name count together.
+ */
+void bench_measured(const char *name, double from);
+
 /** `--small`: every job in a size that takes no time, for its answer and not for its figures. */
 bool bench_is_small(void);
 /** A count of records, keys or milliseconds as it is, or a two-hundredth of it in small. */

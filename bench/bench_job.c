@@ -208,9 +208,11 @@ double bench_run_job(struct weir_log *log, const struct weir_topology *topology,
     };
     uint64_t allocations = atomic_load(&log->env->heap->allocation_count);
     double wall = bench_wall(), cpu = bench_process_cpu();
+    const double from = wall;
     struct weir_streams *streams = weir_streams_start(log, topology, &options, &error);
     if (streams == NULL) bench_fail("weir_streams_start", error.code, &error);
     drain(streams, job);
+    bench_measured(job->name, from);
     wall = bench_wall() - wall;
     cpu = bench_process_cpu() - cpu;
     allocations = atomic_load(&log->env->heap->allocation_count) - allocations;

@@ -222,9 +222,11 @@ static struct produce_costs produce_costs(const struct bench_server *server,
     bench_floor_start(&floor, serve_produce_floor);
     bench_client_open(&floor_client, &floor);
     for (int round = -1; round < ROUNDS; round++) { /* the first is for warming up */
+        double wall = bench_wall();
         double from = bench_server_cpu(server);
         bench_stream(client, frame, 1, count, IN_FLIGHT);
         double between = bench_server_cpu(server);
+        if (round >= 0) bench_measured(produce->name, wall);
         double floor_from = bench_server_cpu(&floor);
         stream_floor(&floor_client, frame, count, IN_FLIGHT);
         if (round < 0) continue;
@@ -283,10 +285,10 @@ static double fetch_cost(const struct bench_server *server, struct bench_client 
                          size_t batch_size, int32_t records, int64_t batches, int32_t size_max)
 {
     struct weir_buffer frame;
-    double from = 0, bytes = 0;
+    double from = 0, wall = 0, bytes = 0;
     weir_buffer_init(&frame, &client->budget, 0);
     for (int round = 0; round < 5; round++) {
-        if (round == 1) from = bench_server_cpu(server), bytes = 0;
+        if (round == 1) wall = bench_wall(), from = bench_server_cpu(server), bytes = 0;
         for (int64_t at = 0; at < batches;) {
             bench_fetch_frame(client,
                               &(struct bench_fetch){.topic = "fetch",
@@ -302,6 +304,7 @@ static double fetch_cost(const struct bench_server *server, struct bench_client 
             bytes += (double)size;
         }
     }
+    bench_measured(size_max < FETCH_SIZE ? "64 KB ranges" : "1 MiB ranges", wall);
     weir_buffer_close(&frame);
     return (bench_server_cpu(server) - from) / (bytes / 1e9);
 }

@@ -10,6 +10,8 @@ named, and nothing is written for it.
 ROWS is what `bench --rows` appends: "=", name and machine for each benchmark, its rows, and "." if it ended
 well. Rows without that, of a wrong answer for one, are left out.
 
+The section `goals`, if there is one, lists every figure of all sections that has a goal.
+
 Before: a section remembers the figures of one earlier commit. Those of the run that stands there become
 the ones before when COMMIT is another; a second run of the same commit replaces its own figures only.
 """
@@ -20,6 +22,7 @@ import sys
 
 SECTION = re.compile(r"(<!-- bench (\S+) -->\n)(.*?)(<!-- /bench -->)", re.S)
 STAMP = re.compile(r"^Run of (\S+) at commit (\S+) on ", re.M)
+GOALS = "goals"  # the section that sums up the others
 BEFORE = re.compile(r"^Before: (\S+) at commit (\S+)\.$", re.M)
 
 
@@ -31,6 +34,8 @@ def read_rows(path):
             fields = line.rstrip("\n").split("\t")
             if fields[0] == "=":
                 name, machine, rows = fields[1], fields[2], []
+                continue
+            if fields[0] == "@":
                 continue
             if fields[0] == ".":
                 runs[name] = (machine, rows)
@@ -128,6 +133,22 @@ def write_section(name, section, run, commit, today):
     return f"{text}\n{table(rows, before)}\n"
 
 
+def goals(document):
+    """Every figure of the document that has a goal, with the commit that it is of."""
+    lines = ["| benchmark | what | figure | goal | | commit |", "|---|---|---|---|---|---|"]
+    for match in SECTION.finditer(document):
+        name, section = match.group(2), match.group(3)
+        stamp = STAMP.search(section)
+        if name == GOALS or not stamp:
+            continue
+        figures = figures_of(section, "now")
+        for what, goal in figures_of(section, "goal").items():
+            asked, _, met = goal.partition(", ")
+            if met:
+                lines.append(f"| {name} | {what} | {figures[what]} | {asked} | {met} | {stamp.group(2)} |")
+    return "\n".join(lines) + "\n"
+
+
 def write(document, runs, commit, today):
     """Returns (the new document, names that have no section)."""
     written = set()
@@ -140,6 +161,10 @@ def write(document, runs, commit, today):
         return opening + write_section(name, section, runs[name], commit, today) + closing
 
     text = SECTION.sub(replace, document)
+    found = goals(text)
+    text = SECTION.sub(
+        lambda match: match.group(1) + found + match.group(4) if match.group(2) == GOALS else match.group(0), text
+    )
     return text, [name for name in runs if name not in written]
 
 

@@ -55,6 +55,13 @@ class Write(unittest.TestCase):
         self.assertIn("| rate | 50 MB/s | 100, **missed** | 200 | 4 |  |  |\n", text)
         self.assertNotIn("before", text.split("<!-- /bench -->")[0].split("<!-- bench")[1])
 
+    def test_lists_every_figure_that_has_a_goal(self):
+        document = DOCUMENT + "<!-- bench goals -->\n<!-- /bench -->\n"
+        text, _ = run(document, ROWS + "=\tother\tanother, load 2\n@\tcell\t1.0\t2.0\nfree\t1\ts\t0\tmost\t0\t\t\n.\n", "aaa", "2026-01-01")
+        listed = text.split("<!-- bench goals -->\n")[1].splitlines()
+        self.assertEqual(listed[2:4], ["| count | uniform, memory | 138 ns/rec | 333 | met | aaa |", "| count | rate | 50 MB/s | 100 | **missed** | aaa |"])
+        self.assertEqual(listed[4], "<!-- /bench -->")
+
     def test_another_commit_makes_what_stood_there_before(self):
         text, _ = run(DOCUMENT, ROWS, "aaa", "2026-01-01")
         text, _ = run(text, ROWS.replace("138.4", "99.1"), "bbb", "2026-01-02")
