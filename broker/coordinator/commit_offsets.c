@@ -547,7 +547,6 @@ static void committed_arrives(struct weir_message *message)
 {
     struct weir_committed_request *request = (struct weir_committed_request *)message;
     struct weir_shard *shard = request->request.shard;
-    struct weir_slice name = weir_text(WEIR_CONSUMER_OFFSETS_TOPIC);
     int rc = weir_serving_check(&shard->engine->serving, &request->request.error);
     if (rc == 0) rc = weir_group_id_check(request->group, &request->request.error);
     if (rc == 0 && request->entries == NULL && request->arena == NULL) {
@@ -556,7 +555,7 @@ static void committed_arrives(struct weir_message *message)
     }
     if (rc < 0) {
         weir_request_reply(&request->request, rc);
-    } else if (weir_metadata_topic(weir_metadata_view_look(&shard->metadata), name) == NULL) {
+    } else if (!weir_group_place_was_made(&request->request)) {
         show_committed(request, NULL);
     } else {
         weir_group_place_enter(&request->request, committed_stage);

@@ -35,13 +35,6 @@ static void send(struct weir_coordinator *coordinator, struct weir_group_request
     weir_group_place_send(coordinator, &request->request, request->group, true, arrive);
 }
 
-/* Without the topic there is no group. */
-static bool is_topic_there(struct weir_request *request)
-{
-    const struct weir_metadata_image *image = weir_metadata_view_look(&request->shard->metadata);
-    return weir_metadata_topic(image, request->topic) != NULL;
-}
-
 static int no_group(struct weir_slice group, struct weir_error *error)
 {
     return weir_error_set(error, WEIR_GROUP_ID_NOT_FOUND,
@@ -56,7 +49,9 @@ static void arrive(struct weir_message *message,
     struct weir_error *error = &request->request.error;
     int rc = weir_serving_check(&request->request.shard->engine->serving, error);
     if (rc == 0) rc = weir_group_id_check(request->group, error);
-    if (rc == 0 && !is_topic_there(&request->request)) rc = no_group(request->group, error);
+    if (rc == 0 && !weir_group_place_was_made(&request->request)) {
+        rc = no_group(request->group, error);
+    }
     if (rc < 0) {
         weir_request_reply(&request->request, rc);
     } else {

@@ -133,18 +133,11 @@ static void list_stage(struct weir_partition *partition, struct weir_request *re
     weir_actor_post(request->shard->actor, &request->message);
 }
 
-/* Without the topic there is no group. */
-static bool is_topic_there(struct weir_request *request)
-{
-    const struct weir_metadata_image *image = weir_metadata_view_look(&request->shard->metadata);
-    return weir_metadata_topic(image, request->topic) != NULL;
-}
-
 static void arrives(struct weir_message *message)
 {
     struct weir_request *request = (struct weir_request *)message;
     int rc = weir_serving_check(&request->shard->engine->serving, &request->error);
-    if (rc < 0 || !is_topic_there(request)) {
+    if (rc < 0 || !weir_group_place_was_made(request)) {
         weir_request_reply(request, rc);
     } else {
         weir_group_place_enter(request, list_stage);

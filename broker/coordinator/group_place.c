@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "broker/coordinator/group_hash.h"
 #include "broker/engine/engine.h"
+#include "broker/engine/partition_life.h"
 #include "broker/engine/request.h"
 #include "broker/engine/route.h"
 #include "broker/engine/state_machine.h"
@@ -85,6 +86,11 @@ void weir_group_place_send_to(struct weir_coordinator *coordinator, struct weir_
     request->topic = weir_null();
     request->partition = partition;
     set_out(coordinator, request, true, arrive);
+}
+
+bool weir_group_place_was_made(const struct weir_request *request)
+{
+    return weir_partition_was_made(request->shard, request->topic, request->partition);
 }
 
 void weir_group_place_enter(struct weir_request *request,

@@ -16,6 +16,8 @@ void weir_group_place_send(struct weir_coordinator *coordinator, struct weir_req
 /** The same for a partition of `__consumer_offsets`. */
 void weir_group_place_send_to(struct weir_coordinator *coordinator, struct weir_request *request,
                               int32_t partition, void (*arrive)(struct weir_message *message));
+/** There: has the partition been made? Else no group is in it, and nobody who only asks has it made. */
+bool weir_group_place_was_made(const struct weir_request *request);
 /** There: have it run `stage` when the partition is open. */
 void weir_group_place_enter(struct weir_request *request,
                             void (*stage)(struct weir_partition *partition,

@@ -34,12 +34,6 @@ int weir_transaction_place_check(const struct weir_transaction_request *request,
                           INT16_MAX);
 }
 
-bool weir_transaction_place_is_made(const struct weir_request *request)
-{
-    const struct weir_metadata_image *image = weir_metadata_view_look(&request->shard->metadata);
-    return weir_metadata_topic(image, request->topic) != NULL;
-}
-
 void weir_transaction_place_enter(struct weir_request *request,
                                   void (*stage)(struct weir_partition *partition,
                                                 struct weir_request *request))
@@ -56,7 +50,7 @@ void weir_transaction_place_enter_known(struct weir_transaction_request *request
 {
     struct weir_error *error = &request->request.error;
     int rc = weir_transaction_place_check(request, error);
-    if (rc == 0 && !weir_transaction_place_is_made(&request->request)) {
+    if (rc == 0 && !weir_group_place_was_made(&request->request)) {
         rc = no_id(request->transactional_id, error);
     }
     if (rc < 0) {

@@ -14,13 +14,11 @@ void weir_transaction_place_send(struct weir_transaction_coordinator *coordinato
 /** There: may it come in? WEIR_INVALID_ARGUMENT, WEIR_CLOSED, WEIR_OFFLINE. */
 int weir_transaction_place_check(const struct weir_transaction_request *request,
                                  struct weir_error *error);
-/** Is `__transaction_state` there? */
-bool weir_transaction_place_is_made(const struct weir_request *request);
 /** Have it run `stage` when the partition is open. */
 void weir_transaction_place_enter(struct weir_request *request,
                                   void (*stage)(struct weir_partition *partition,
                                                 struct weir_request *request));
-/** The same of one whose id is to be there: without the topic there is none, which `no_id` says. Where it arrives. */
+/** The same of one whose id is to be there: without the partition there is none, which `no_id` says. Where it arrives. */
 void weir_transaction_place_enter_known(struct weir_transaction_request *request,
                                         void (*stage)(struct weir_partition *partition,
                                                       struct weir_request *request),

@@ -18,10 +18,17 @@ static void describe_stage(struct weir_partition *partition, struct weir_request
     }
 }
 
+static void describe_unmade(struct weir_partition *partition, struct weir_request *request)
+{
+    (void)partition; /* nobody has written to it */
+    weir_request_reply(request, 0);
+}
+
 void weir_engine_describe_producers(struct weir_engine *engine,
                                     struct weir_describe_producers_request *request)
 {
     request->producers = NULL;
     request->count = 0;
-    weir_request_send(engine, &request->request, request->of, describe_stage);
+    weir_request_send_to_look(engine, &request->request, request->of, describe_stage,
+                              describe_unmade);
 }

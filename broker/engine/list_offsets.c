@@ -115,6 +115,17 @@ static int search_time(struct weir_partition *partition, struct weir_list_offset
 
 /* ---- the door -------------------------------------------------------------------------------- */
 
+static int check_timestamp(const struct weir_list_offsets_request *list, struct weir_error *error)
+{
+    int64_t timestamp_ms = list->timestamp_ms;
+    bool has_meaning = timestamp_ms == WEIR_OFFSET_LATEST || timestamp_ms == WEIR_OFFSET_EARLIEST ||
+                       timestamp_ms == WEIR_OFFSET_MAX_TIMESTAMP;
+    if (timestamp_ms >= 0 || has_meaning) return 0;
+    return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                          "timestamp %lld is neither a time nor one of -1, -2, -3",
+                          (long long)timestamp_ms);
+}
+
 static int list_offsets(struct weir_partition *partition, struct weir_list_offsets_request *list)
 {
     int rc;
@@ -133,10 +144,8 @@ static int list_offsets(struct weir_partition *partition, struct weir_list_offse
         rc = weir_partition_log_check_online(partition->log, &list->request.error);
         return rc < 0 ? rc : search_time(partition, list);
     default:
-        if (list->timestamp_ms >= 0) return search_time(partition, list);
-        return weir_error_set(&list->request.error, WEIR_INVALID_ARGUMENT,
-                              "timestamp %lld is neither a time nor one of -1, -2, -3",
-                              (long long)list->timestamp_ms);
+        rc = check_timestamp(list, &list->request.error);
+        return rc < 0 ? rc : search_time(partition, list);
     }
 }
 
@@ -150,10 +159,26 @@ static void list_offsets_stage(struct weir_partition *partition, struct weir_req
     if (rc != WEIR_END) weir_request_reply(request, rc);
 }
 
+/* It begins and ends at 0, and has no record. */
+static void list_unmade(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_list_offsets_request *list = (struct weir_list_offsets_request *)request;
+    int64_t timestamp_ms = list->timestamp_ms;
+    list->log_end_offset = 0;
+    int rc = weir_partition_check_epoch(partition, &list->epochs, &request->error);
+    if (rc == 0) rc = check_timestamp(list, &request->error);
+    if (rc == 0 && (timestamp_ms == WEIR_OFFSET_LATEST || timestamp_ms == WEIR_OFFSET_EARLIEST)) {
+        list->offset = 0;
+        list->leader_epoch = partition->epoch.current;
+    }
+    weir_request_reply(request, rc);
+}
+
 void weir_engine_list_offsets(struct weir_engine *engine, struct weir_list_offsets_request *request)
 {
     request->offset = -1;
     request->timestamp_found_ms = -1;
     request->leader_epoch = -1;
-    weir_request_send(engine, &request->request, request->of, list_offsets_stage);
+    weir_request_send_to_look(engine, &request->request, request->of, list_offsets_stage,
+                              list_unmade);
 }

@@ -577,6 +577,26 @@ static int look_up(struct weir_partition *partition, struct weir_error *error)
     return 0;
 }
 
+/* Answer those in line that only look; true if one is left for whom the folder is to be made. */
+static bool answer_lookers(struct weir_partition *partition)
+{
+    struct weir_request *request = partition->waiting_first;
+    partition->waiting_first = NULL;
+    partition->waiting_last = NULL;
+    while (request != NULL) {
+        struct weir_request *next = (struct weir_request *)request->message.next;
+        bool is_other = weir_request_has_id(request) &&
+                        !weir_uuid_equal(request->topic_id, partition->topic_id);
+        if (request->unmade == NULL || is_other) {
+            wait_here(partition, request);
+        } else {
+            request->unmade(partition, request);
+        }
+        request = next;
+    }
+    return partition->waiting_first != NULL;
+}
+
 /* Answer those in line that would not have the topic created, or all; true if one is left that would. */
 static bool refuse_unknown(struct weir_partition *partition, const struct weir_error *error,
                            bool may_create)
@@ -606,7 +626,11 @@ static void resolve(struct weir_partition *partition, bool was_created)
     const struct weir_metadata_owner *owner = owner_of(partition);
     weir_assert(partition->state == WEIR_PARTITION_RESOLVING);
     if (look_up(partition, &error) == 0) {
-        begin_opening(partition);
+        if (partition->is_assigned || answer_lookers(partition)) {
+            begin_opening(partition);
+        } else {
+            leave(partition);
+        }
         return;
     }
     bool has_topic = !weir_uuid_is_zero(partition->topic_id);
@@ -647,6 +671,15 @@ static int check_address(const struct weir_request *request, struct weir_error *
                               (int)request->topic.size, (const char *)request->topic.data);
     }
     return 0;
+}
+
+bool weir_partition_was_made(struct weir_shard *shard, struct weir_slice topic, int32_t number)
+{
+    if (weir_shard_find(shard, topic, number) != NULL) return true;
+    const struct weir_metadata_image *image = weir_metadata_view_look(&shard->metadata);
+    const struct weir_topic_image *found = weir_metadata_topic(image, topic);
+    return found != NULL && number < found->partition_count &&
+           !weir_uuid_is_zero(found->partitions[number].directory_id);
 }
 
 void weir_partition_enter(struct weir_shard *shard, struct weir_request *request)

@@ -7,6 +7,9 @@
 
 /** Find or begin to open the partition that `request` names, then run its stage. */
 void weir_partition_enter(struct weir_shard *shard, struct weir_request *request);
+/** Has it ever been made? Else there is nothing in it, and who only asks what is in it need not enter. On the shard that
+ * it would be on. */
+bool weir_partition_was_made(struct weir_shard *shard, struct weir_slice topic, int32_t number);
 /** Put a request that is being served back, in front of all that wait: for what has been wanted. */
 void weir_partition_put_back(struct weir_partition *partition, struct weir_request *request);
 /** Something went idle: go on with what waits. The partition may be gone on return. */

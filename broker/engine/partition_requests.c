@@ -23,11 +23,24 @@ static void epoch_end_stage(struct weir_partition *partition, struct weir_reques
     weir_request_reply(request, rc);
 }
 
+/* The newest one has no record, and no earlier one can have had any. */
+static void epoch_end_unmade(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_epoch_end_request *end = (struct weir_epoch_end_request *)request;
+    int rc = weir_partition_check_epoch(partition, &end->epochs, &request->error);
+    if (rc == 0 && end->epoch >= 0 && end->epoch <= partition->epoch.current) {
+        end->epoch_found = end->epoch;
+        end->end_offset = 0;
+    }
+    weir_request_reply(request, rc);
+}
+
 void weir_engine_epoch_end(struct weir_engine *engine, struct weir_epoch_end_request *request)
 {
     request->epoch_found = -1;
     request->end_offset = -1;
-    weir_request_send(engine, &request->request, request->of, epoch_end_stage);
+    weir_request_send_to_look(engine, &request->request, request->of, epoch_end_stage,
+                              epoch_end_unmade);
 }
 
 /* ---- describe -------------------------------------------------------------------------------- */
@@ -51,10 +64,29 @@ static void describe_stage(struct weir_partition *partition, struct weir_request
     weir_request_reply(request, 0);
 }
 
+static void describe_unmade(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_describe_partition_request *describe =
+        (struct weir_describe_partition_request *)request;
+    describe->log_start_offset = 0;
+    describe->log_end_offset = 0;
+    describe->high_watermark = 0;
+    describe->leader_epoch = partition->epoch.current;
+    describe->clean_bytes = 0;
+    describe->dirty_bytes = 0;
+    describe->compacted_end_offset = 0;
+    describe->is_offline = false;
+    describe->offline_from = -1;
+    describe->lost = (struct weir_lost_range){0};
+    describe->lost_count = 0;
+    weir_request_reply(request, 0);
+}
+
 void weir_engine_describe_partition(struct weir_engine *engine,
                                     struct weir_describe_partition_request *request)
 {
-    weir_request_send(engine, &request->request, request->of, describe_stage);
+    weir_request_send_to_look(engine, &request->request, request->of, describe_stage,
+                              describe_unmade);
 }
 
 static void state_stage(struct weir_partition *partition, struct weir_request *request)
@@ -67,10 +99,24 @@ static void state_stage(struct weir_partition *partition, struct weir_request *r
     weir_request_reply(request, 0);
 }
 
+static void state_unmade(struct weir_partition *partition, struct weir_request *request)
+{
+    struct weir_partition_state_request *asked = (struct weir_partition_state_request *)request;
+    asked->state = (struct weir_partition_log_state){
+        .max_timestamp_ms = WEIR_NO_TIMESTAMP,
+        .leader_epoch = partition->epoch.current,
+        .offline_from = -1,
+    };
+    asked->high_watermark = 0;
+    asked->clean_bytes = 0;
+    asked->dirty_bytes = 0;
+    weir_request_reply(request, 0);
+}
+
 void weir_engine_partition_state(struct weir_engine *engine,
                                  struct weir_partition_state_request *request)
 {
-    weir_request_send(engine, &request->request, request->of, state_stage);
+    weir_request_send_to_look(engine, &request->request, request->of, state_stage, state_unmade);
 }
 
 /* ---- cut ------------------------------------------------------------------------------------- */

@@ -386,6 +386,7 @@ void weir_partition_write(struct weir_partition *partition, struct weir_produce_
     produce->request.topic = partition->topic;
     produce->request.partition = partition->number;
     produce->request.stage = produce_stage;
+    produce->request.unmade = NULL;
     produce->request.may_gather = false;
     produce->batch_count = 0;
     weir_partition_enter(partition->shard, &produce->request);

@@ -36,6 +36,8 @@ struct weir_request {
     bool may_create;
     bool may_gather; /* it may wait for the end of its turn, with others like it */
     void (*stage)(struct weir_partition *partition, struct weir_request *request);
+    /* Instead of it where the partition's folder has never been made, and is not for this; NULL: it is made. */
+    void (*unmade)(struct weir_partition *partition, struct weir_request *request);
     void (*arrive)(struct weir_message *message);
     bool (*before_reply)(struct weir_request *request); /* true: not yet, somebody else will */
 };

@@ -257,18 +257,101 @@ START_TEST(only_the_names_of_deleted_topics_are_removed)
 END_TEST
 
 /* A partition that was only read, never written, has a folder too; so has one that was emptied by
- * retention or a cut. What was never opened has none, and may be made. */
+ * retention or a cut. What was never read from nor written to has none, and may be made. */
 START_TEST(only_what_was_made_must_be_there)
 {
     struct engine engine;
+    char value[64];
     begin(&engine, 4);
-    ck_assert_int_eq(engine_latest(&engine, "clicks", 1), 0);
+    ck_assert_int_eq(engine_fetch(&engine, "clicks", 1, 0, value), WEIR_END);
     ck_ok(engine_create(&engine, "views", 1), &engine.error);
     stop(&engine, POWER_CUT);
     move_away(&engine, ENGINE_PATH "/log/clicks-1");
     ck_ok(engine_open(&engine), &engine.error);
     ck_assert_int_eq(engine_latest(&engine, "clicks", 1), WEIR_OFFLINE);
     ck_assert_int_eq(engine_latest(&engine, "views", 0), 0);
+    engine_end(&engine);
+}
+END_TEST
+
+/* Where it begins and ends, what it looks like, who writes to it: of what nobody has used all that is known without a
+ * folder, and none is made for who asks. The first record makes it. */
+START_TEST(who_only_looks_makes_no_folder)
+{
+    struct engine engine;
+    struct weir_arena arena;
+    const int64_t times[] = {WEIR_OFFSET_LATEST, WEIR_OFFSET_EARLIEST, WEIR_OFFSET_MAX_TIMESTAMP,
+                             0};
+    begin(&engine, 4);
+    weir_arena_init(&arena, engine.env->budget, 0);
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        struct weir_list_offsets_request list = {.of = {weir_text("clicks"), 1},
+                                                 .timestamp_ms = times[i]};
+        ck_ok(weir_broker_wait_begin(engine.broker, &list.request, NULL), NULL);
+        weir_broker_list_offsets(engine.broker, &list);
+        ck_ok(weir_broker_wait(engine.broker, &list.request, NULL), &list.request.error);
+        ck_assert_int_eq(list.offset, i < 2 ? 0 : -1);
+        ck_assert_int_eq(list.log_end_offset, 0);
+    }
+    struct weir_partition_state_request state = engine_describe_partition(&engine, "clicks", 1);
+    ck_assert_int_eq(state.state.end_offset, 0);
+    ck_assert_int_eq(state.state.size_bytes, 0);
+    struct weir_describe_partition_request describe = {.of = {weir_text("clicks"), 1}};
+    ck_ok(weir_broker_wait_begin(engine.broker, &describe.request, NULL), NULL);
+    weir_broker_describe_partition(engine.broker, &describe);
+    ck_ok(weir_broker_wait(engine.broker, &describe.request, NULL), &describe.request.error);
+    ck_assert_int_eq(describe.log_end_offset, 0);
+    ck_assert_int_eq(describe.leader_epoch, state.state.leader_epoch);
+    struct weir_describe_producers_request producers = {.of = {weir_text("clicks"), 1},
+                                                        .arena = &arena};
+    ck_ok(weir_broker_wait_begin(engine.broker, &producers.request, NULL), NULL);
+    weir_broker_describe_producers(engine.broker, &producers);
+    ck_ok(weir_broker_wait(engine.broker, &producers.request, NULL), &producers.request.error);
+    ck_assert_uint_eq(producers.count, 0);
+    struct weir_epoch_end_request end = {.of = {weir_text("clicks"), 1},
+                                         .epoch = state.state.leader_epoch};
+    ck_ok(weir_broker_wait_begin(engine.broker, &end.request, NULL), NULL);
+    weir_broker_epoch_end(engine.broker, &end);
+    ck_ok(weir_broker_wait(engine.broker, &end.request, NULL), &end.request.error);
+    ck_assert_int_eq(end.end_offset, 0);
+    ck_assert(!is_there(&engine, ENGINE_PATH "/log/clicks-1"));
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 2), WEIR_UNKNOWN_TOPIC_OR_PARTITION);
+
+    ck_assert_int_eq(engine_produce(&engine, "clicks", 1, "b", WEIR_ACKS_ALL), 0);
+    ck_assert(is_there(&engine, ENGINE_PATH "/log/clicks-1"));
+    struct weir_partition_state_request made = engine_describe_partition(&engine, "clicks", 1);
+    ck_assert_int_eq(made.state.leader_epoch, state.state.leader_epoch);
+    ck_assert_int_eq(engine_latest(&engine, "clicks", 1), 1);
+    weir_arena_close(&arena);
+    ck_ok(engine_close(&engine), &engine.error);
+    engine_end(&engine);
+}
+END_TEST
+
+/* The same for groups: without a commit in its partition there is none, and nothing to make a folder for. */
+START_TEST(who_asks_for_a_group_makes_no_folder)
+{
+    enum { PARTITIONS = 8 };
+    struct engine engine;
+    int made = 0;
+    engine_init(&engine, 4);
+    engine.options.offsets_topic_num_partitions = PARTITIONS;
+    ck_ok(engine_open(&engine), &engine.error);
+    ck_ok(engine_create(&engine, "clicks", 1), &engine.error);
+    ck_ok(engine_commit(&engine, "job", "clicks", 0, 2), &engine.error);
+    for (int i = 0; i < 4 * PARTITIONS; i++) {
+        char group[16];
+        (void)snprintf(group, sizeof group, "none-%d", i);
+        ck_assert_int_eq(engine_committed(&engine, group, "clicks", 0), -1);
+    }
+    ck_assert_int_eq(engine_committed(&engine, "job", "clicks", 0), 2);
+    for (int i = 0; i < PARTITIONS; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, ENGINE_PATH "/log/__consumer_offsets-%d", i);
+        made += is_there(&engine, path);
+    }
+    ck_assert_int_eq(made, 1);
+    ck_ok(engine_close(&engine), &engine.error);
     engine_end(&engine);
 }
 END_TEST
@@ -334,10 +417,17 @@ START_TEST(a_missing_log_is_refused)
 }
 END_TEST
 
+/* The first read makes the folder. */
+static void use_first(struct engine *engine)
+{
+    char value[64];
+    (void)engine_fetch(engine, "clicks", 1, 0, value);
+}
+
 static int count_operations_of_first_use(struct engine *engine)
 {
     weir_sim_disk_count_reset(engine->sim, 0);
-    (void)engine_latest(engine, "clicks", 1);
+    use_first(engine);
     return (int)weir_sim_disk_count(engine->sim, 0);
 }
 
@@ -356,7 +446,7 @@ static void crash_around_first_use(enum weir_sim_fault fault, enum weir_sim_cras
         weir_sim_disk_plan(
             engine.sim, 0,
             (struct weir_sim_fault_plan){.fault = fault, .at = (uint64_t)at, .crash = kind});
-        (void)engine_latest(&engine, "clicks", 1);
+        use_first(&engine);
         if (weir_sim_has_crashed(engine.sim, 0)) {
             engine_forget(&engine);
         } else {
@@ -437,18 +527,17 @@ START_TEST(first_uses_share_their_batches)
 {
     struct engine engine;
     struct weir_broker_metrics before, after;
-    static struct weir_list_offsets_request requests[100];
+    static struct weir_fetch_request requests[100];
     int done_count = 0;
     engine_init(&engine, 10);
     ck_ok(engine_open(&engine), &engine.error);
     ck_ok(engine_create(&engine, "clicks", 100), &engine.error);
     weir_broker_metrics(engine.broker, &before);
     for (int32_t i = 0; i < 100; i++) {
-        requests[i] = (struct weir_list_offsets_request){.of = {weir_text("clicks"), i},
-                                                         .timestamp_ms = WEIR_OFFSET_LATEST};
+        requests[i] = (struct weir_fetch_request){.from = {weir_text("clicks"), i}, .size_max = 1};
         requests[i].request.done = note_done;
         requests[i].request.context = &done_count;
-        weir_broker_list_offsets(engine.broker, &requests[i]);
+        weir_broker_fetch(engine.broker, &requests[i]);
     }
     weir_sim_advance_ms(engine.sim, 1000);
     ck_assert_int_eq(done_count, 100);
@@ -471,6 +560,8 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_mount_that_was_emptied_stays_empty, 0, 8);
     tcase_add_test(tests, only_the_names_of_deleted_topics_are_removed);
     tcase_add_test(tests, only_what_was_made_must_be_there);
+    tcase_add_test(tests, who_only_looks_makes_no_folder);
+    tcase_add_test(tests, who_asks_for_a_group_makes_no_folder);
     tcase_add_loop_test(tests, missing_offsets_are_an_error_not_no_commit, 0, ENDS);
     tcase_add_loop_test(tests, missing_metadata_is_refused, 0, ENDS);
     tcase_add_loop_test(tests, a_missing_log_is_refused, 0, ENDS);

@@ -516,8 +516,10 @@ START_TEST(what_arrives_together_shares_the_flush)
     engine_init(&engine, 7);
     ck_ok(engine_open(&engine), &engine.error);
     ck_ok(engine_create(&engine, "clicks", 100), &engine.error);
-    for (int32_t i = 0; i < 100; i++)
-        (void)engine_latest(&engine, "clicks", i);
+    for (int32_t i = 0; i < 100; i++) {
+        char value[64];
+        ck_assert_int_eq(engine_fetch(&engine, "clicks", i, 0, value), WEIR_END);
+    }
     weir_broker_metrics(engine.broker, &before);
     for (int32_t i = 0; i < 100; i++) {
         requests[i] = (struct weir_produce_request){.to = {weir_text("clicks"), i},
