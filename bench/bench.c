@@ -12,10 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -223,6 +225,16 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return remove(path);
 }
 
+int bench_fork(void)
+{
+    const pid_t parent = getpid();
+    const pid_t child = fork();
+    if (child != 0) return child;
+    /* A parent that has died in between sends no signal any more. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(1);
+    return 0;
+}
+
 void bench_fail(const char *what, int rc, const struct weir_error *error)
 {
     fprintf(stderr, "bench: %s: %s: %s\n", what, weir_code_name(rc),
@@ -264,7 +276,7 @@ static bool run(size_t index)
         describe_machine(machine, sizeof machine);
         (void)dprintf(rows_file, "=\t%s\t%s\n", benchmarks[index].name, machine);
     }
-    pid_t child = fork();
+    pid_t child = bench_fork();
     if (child == 0) {
         benchmarks[index].run();
         (void)fflush(stdout);

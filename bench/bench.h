@@ -51,6 +51,9 @@ int64_t bench_resident_bytes(void);
  * figures); removed when it is done. */
 const char *bench_directory(void);
 
+/** fork, of a child that does not outlive the thread that has made it: it is killed with it, also when this process is
+ * killed itself. */
+int bench_fork(void);
 /** End this benchmark with a message: nothing measured after a failure means anything. */
 void bench_fail(const char *what, int rc, const struct weir_error *error);
 #define BENCH_TRY(call, error)                                                                     \

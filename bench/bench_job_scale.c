@@ -123,7 +123,7 @@ static void in_child(void (*act)(struct cell *cell), struct cell *cell)
 {
     int status = 0;
     (void)fflush(stdout);
-    const pid_t child = fork();
+    const pid_t child = bench_fork();
     if (child == 0) {
         act(cell);
         (void)fflush(stdout);

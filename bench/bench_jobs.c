@@ -161,7 +161,7 @@ void bench_restart(void)
     struct weir_error error;
     struct weir_streams_metrics metrics;
     int status;
-    pid_t child = fork();
+    pid_t child = bench_fork();
     if (child == 0) count_and_die();
     if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status)) {
         bench_fail("count and die", WEIR_IO, NULL);

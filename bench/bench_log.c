@@ -297,7 +297,7 @@ void bench_reopen(void)
     struct weir_error error;
     int64_t start, end;
     (void)snprintf(path, sizeof path, "%s/data", bench_directory());
-    pid_t child = fork();
+    pid_t child = bench_fork();
     if (child == 0) fill_and_die(path, 1000000000);
     int status;
     if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status)) {

@@ -56,7 +56,7 @@ void bench_server_start(struct bench_server *server, const char *data, const cha
         all[count++] = arguments[i];
     if (pipe(ends) != 0) bench_fail("pipe", WEIR_IO, NULL);
     double from = bench_wall();
-    server->pid = fork();
+    server->pid = bench_fork();
     if (server->pid == 0) {
         bench_pin(0);
         (void)dup2(ends[1], STDOUT_FILENO);
@@ -89,7 +89,7 @@ void bench_floor_start(struct bench_server *server, void (*serve)(int socket))
         bench_fail("listen", WEIR_IO, NULL);
     }
     server->port = ntohs(at.sin_port);
-    server->pid = fork();
+    server->pid = bench_fork();
     if (server->pid == 0) {
         bench_pin(0);
         for (;;) {

@@ -190,7 +190,7 @@ static void start_streams(struct streams *streams, const char *weir)
     (void)snprintf(state, sizeof state, "%s/kafka-streams", bench_directory());
     streams->broker.pid = atoi(setting("BENCH_KAFKA_PID"));
     if (pipe(commands) != 0 || pipe(answers) != 0) bench_fail("pipe", WEIR_IO, NULL);
-    streams->pid = fork();
+    streams->pid = bench_fork();
     if (streams->pid == 0) {
         (void)dup2(commands[0], STDIN_FILENO);
         (void)dup2(answers[1], STDOUT_FILENO);
