@@ -4,8 +4,8 @@ table of docs/compatibility.md: client, version, feature, how it went, and at wh
 
 usage: compatibility.py --weir PROGRAM --crash DIR --build DIR [--rows FILE --write FILE] [--commit NAME] [--broker ADDRESS]
                         [--only TEXT] [NAME ...]
-NAME: debian, java, java-2.8, go, js, kafka-python-tests, python. --broker: a broker that is there already, for the rows of
-groups and transactions alone; nothing is written then.
+NAME: debian, java, java-2.8, go, js, kafka-python-tests, librdkafka-tests, python. --broker: a broker that is there
+already, for the rows of groups and transactions alone; nothing is written then.
 --only: rows whose client or feature has this text.
 --rows: the file of results (table.py), in which each row that is run takes the place of the one before; --write: the
 document whose table is made of it. Both are written after each row: a run that is broken off has not been for nothing.
@@ -25,6 +25,7 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 import table  # noqa: E402
+from librdkafka_tests import source as librdkafka_source  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"  # the one that Debian's clients are for
@@ -33,7 +34,10 @@ GROUP_SETTINGS = {
     "group.initial.rebalance.delay.ms": 0, "group.consumer.session.timeout.ms": 6000,
     "group.consumer.heartbeat.interval.ms": 500,
 }
-OWN_SETTINGS = {"kafka-python-tests": {"num.partitions": 4, "group.min.session.timeout.ms": 1000}}
+OWN_SETTINGS = {
+    "kafka-python-tests": dict(GROUP_SETTINGS, **{"num.partitions": 4, "group.min.session.timeout.ms": 1000}),
+    "librdkafka-tests": {"num.partitions": 4, "group.initial.rebalance.delay.ms": 1000},
+}
 EAGER, COOPERATIVE = "group, classic, eager", "group, classic, cooperative"
 STATIC, NEXT = "group, classic, static members", "group, consumer protocol"
 NEXT_STATIC = "group, consumer protocol, static members"
@@ -69,8 +73,9 @@ def need(command, *packages):
 
 
 class Row:
-    def __init__(self, client, version, feature, command):
+    def __init__(self, client, version, feature, command, timeout=ROW_TIMEOUT):
         self.client, self.version, self.feature, self.command = client, version, feature, command
+        self.timeout = timeout
         self.outcome = None
 
 
@@ -251,6 +256,16 @@ def kafka_python_tests(build):
                  source, "--jars", java_libs(build, "java", "pom.xml")])]
 
 
+def librdkafka_tests(build):
+    """A package of the registry has its source with them; Apache Kafka runs beside us."""
+    need("npm", "npm")
+    need("make", "make")
+    source = librdkafka_source.build(f"{build}/librdkafka-tests", call)
+    return [Row("librdkafka", librdkafka_source.version_of(source), "its own broker tests, as Apache Kafka",
+                [PYTHON, f"{HERE}/librdkafka_tests/compare.py", "--broker", "{broker}", "--source", source, "--jars",
+                 java_libs(build, "java", "pom.xml")], timeout=3600)]
+
+
 STACKS = {  # name: its installer, its registry, and what is said when nothing of it can be
     "debian": (debian, "http://deb.debian.org/", "kcat and Python clients of Debian"),
     "java": (java, "https://repo.maven.apache.org/maven2/", "Java"),
@@ -258,6 +273,7 @@ STACKS = {  # name: its installer, its registry, and what is said when nothing o
     "go": (go, "https://proxy.golang.org/", "franz-go, sarama, kafka-go"),
     "js": (js, "https://registry.npmjs.org/", "kafkajs, @platformatic/kafka"),
     "kafka-python-tests": (kafka_python_tests, "https://pypi.org/simple/pip/", "kafka-python's own tests"),
+    "librdkafka-tests": (librdkafka_tests, "https://registry.npmjs.org/", "librdkafka's own tests"),
     "python": (python, "https://pypi.org/simple/pip/", "confluent-kafka, kafka-python, aiokafka"),
 }
 
@@ -277,10 +293,9 @@ def answers(url):
 class Server:
     """One per stack, so that what one leaves behind is not another's."""
 
-    def __init__(self, weir, work, settings=()):
+    def __init__(self, weir, work, settings=GROUP_SETTINGS):
         self.data = work + "/data"
         self.log = open(work + "/server.log", "w+", encoding="utf-8")
-        settings = dict(GROUP_SETTINGS, **dict(settings))
         settings = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         self.process = subprocess.Popen([weir, "server", "--data", self.data, "--listen", "127.0.0.1:0", *settings],
                                         stdout=subprocess.PIPE, stderr=self.log, text=True)
@@ -301,7 +316,7 @@ class Server:
 
 
 def start_server(options, work, name):
-    server = Server(options.weir, work, OWN_SETTINGS.get(name, {}))
+    server = Server(options.weir, work, OWN_SETTINGS.get(name, GROUP_SETTINGS))
     if server.broker is None:
         sys.exit(f"the server did not start: {server.said()}")
     return server
@@ -321,9 +336,9 @@ def run_row(row, places):
     command = [word.format(**places) if word.startswith("{") else word for word in row.command]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, errors="replace", timeout=ROW_TIMEOUT)
+                              text=True, errors="replace", timeout=row.timeout)
     except subprocess.TimeoutExpired as expired:
-        row.outcome = f"failed: not done after {ROW_TIMEOUT} s"
+        row.outcome = f"failed: not done after {row.timeout} s"
         print((expired.output or b"")[-3000:], flush=True)
         return
     if done.returncode == 0 and "Checks: " in done.stdout:
