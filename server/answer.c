@@ -68,6 +68,8 @@ void weir_answer_release_piece(struct weir_answer_pool *pool, struct weir_answer
 void weir_answer_free(struct weir_answer_pool *pool, struct weir_answer *answer)
 {
     if (answer == NULL) return;
+    pool->large_size -= answer->large_size;
+    answer->large_size = 0;
     for (size_t i = 0; i < answer->piece_count; i++) {
         release_piece(pool, &answer->pieces[i]);
     }
@@ -216,6 +218,8 @@ int weir_answer_encode(struct weir_answer_pool *pool, struct weir_request_contex
         weir_answer_free(pool, answer);
         return rc;
     }
+    if (context->api->is_large) answer->large_size = answer->bytes.capacity;
+    pool->large_size += answer->large_size;
     *answer_out = answer;
     return 0;
 }

@@ -50,6 +50,7 @@ struct weir_answer {
     size_t piece_sent;  /* bytes of it */
     size_t size;        /* of the whole frame */
     size_t memory_size; /* of what is not in files */
+    size_t large_size;  /* what it has of the pool's `large_size` */
 };
 
 enum { WEIR_ANSWERS_KEEP = 64 }; /* of those that are not in use */
@@ -59,6 +60,7 @@ struct weir_answer_pool {
     struct weir_budget *budget;
     struct weir_answer *free;
     size_t kept;
+    size_t large_size;   /* bytes of large answers that are not gone yet (large_answers.c) */
     size_t records_size; /* of the records in memory that answers hold, until they are sent */
 };
 

@@ -25,6 +25,8 @@
  *                                                          that takes long, those that stand still
  *                                                          are closed, the oldest first
  *   records       queued.max.response.bytes of the shard   records are sent from files
+ *   large answers four with their handlers, and 32 MiB     those who ask for more wait
+ *                 unsent, of the shard
  *   a frame       socket.request.max.bytes                 the connection ends
  *   its arrival   less than 64 KiB a second over           the connection is closed
  *                 request.read.timeout.ms
@@ -81,7 +83,8 @@ struct weir_request_line {
     int32_t count;
 };
 
-struct weir_connection_list { /* first in, first out; by `next_ready` or `next_waiting` */
+struct
+    weir_connection_list { /* first in, first out; by `next_ready`, `next_waiting` or `next_large` */
     struct weir_connection *first;
     struct weir_connection *last;
 };
@@ -97,8 +100,10 @@ struct weir_connection {
     struct weir_connection *previous;
     struct weir_connection *next_ready; /* in the part's list of those with something to do */
     struct weir_connection *next_waiting;
+    struct weir_connection *next_large;
     bool is_ready;
-    bool is_waiting; /* for room for a frame */
+    bool is_waiting;  /* for room for a frame */
+    bool waits_large; /* for others' large answers */
     struct weir_mono waits_since;
     struct weir_mono last_active;
     struct weir_mono end_by; /* ending: then it is closed, whatever is left */

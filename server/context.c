@@ -118,6 +118,7 @@ static void finish(struct weir_request_context *context)
     weir_assert(context->is_begun && !context->is_answered);
     context->is_answered = true;
     context->part->contexts_out--;
+    if (context->api->is_large) context->part->large_count--;
     release_request(context);
     if (context->connection != NULL) {
         weir_connection_make_ready(context->connection);

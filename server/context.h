@@ -65,6 +65,7 @@ struct weir_api {
     const struct weir_message_type *response;
     int16_t announced_min; /* Produce says 0 though it takes 3 (CLIENTS.md b) */
     enum weir_throttle_class throttle;
+    bool is_large;    /* its answer is as large as what the server has (large_answers.c) */
     bool may_overlap; /* may begin while others of its kind before it are under way: Produce */
     void (*handle)(struct weir_request_context *context);
     struct weir_api_errors errors;

@@ -172,6 +172,8 @@ static int run_once(void *impl, struct weir_mono now, struct weir_mono *wake_at)
     struct weir_server_part *part = impl;
     if (now.ns >= part->sweep_at.ns) sweep(part, now);
     int count = run_ready(part);
+    while (weir_part_wake_large(part))
+        count += run_ready(part);
     struct weir_part_sessions *sessions = &part->sessions;
     if (sessions->object != NULL) {
         count += sessions->run_once(sessions->object, now, wake_at);
@@ -246,6 +248,8 @@ void weir_part_free(struct weir_server_part *part)
     weir_assert(part->connections == NULL && part->contexts_out == 0);
     weir_assert(part->reports_out == 0);
     weir_assert(part->answers.records_size == 0);
+    weir_assert(part->answers.large_size == 0 && part->large_count == 0);
+    weir_assert(part->waiting_large.first == NULL);
     if (part->sessions.object != NULL) part->sessions.free(part->sessions.object);
     weir_pool_close(&part->sends);
     weir_pool_close(&part->heads);

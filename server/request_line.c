@@ -113,12 +113,14 @@ bool weir_connection_add_request(struct weir_connection *connection, struct weir
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
-static bool may_begin(const struct weir_connection *connection)
+static bool may_begin(struct weir_connection *connection)
 {
     const struct weir_request_line *line = &connection->line;
     const struct weir_request_context *next = line->next_to_begin;
     if (next == NULL || weir_connection_is_clogged(connection)) return false;
-    if (next == line->first) return true;
+    if (next == line->first) {
+        return !next->api->is_large || weir_connection_may_begin_large(connection);
+    }
     /* What has begun before others were answered is of one kind, so the first stands for all. */
     return next->api->may_overlap && next->api == line->first->api;
 }
@@ -169,6 +171,7 @@ static void begin(struct weir_connection *connection)
     connection->line.next_to_begin = context->next;
     context->is_begun = true;
     connection->part->contexts_out++;
+    if (context->api->is_large) connection->part->large_count++;
     if (!decode_body(context, &error)) {
         weir_context_reply_close(context, error.text);
         return;
@@ -222,6 +225,7 @@ void weir_connection_run_line(struct weir_connection *connection)
 void weir_connection_abandon_line(struct weir_connection *connection)
 {
     struct weir_request_line *line = &connection->line;
+    weir_connection_leave_large(connection);
     while (line->first != NULL) {
         struct weir_request_context *context = remove_first(line);
         weir_counter_add(&connection->part->metrics.in_flight, -1);

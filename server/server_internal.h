@@ -75,8 +75,10 @@ struct weir_server_part {
 
     struct weir_listener *listener;
     struct weir_connection *connections;
-    struct weir_connection_list ready;   /* have something to do at the end of the turn */
-    struct weir_connection_list waiting; /* for room for a frame, in the order they came */
+    struct weir_connection_list ready;         /* have something to do at the end of the turn */
+    struct weir_connection_list waiting;       /* for room for a frame, in the order they came */
+    struct weir_connection_list waiting_large; /* to begin what has a large answer */
+    int32_t large_count;                       /* of these, with a handler */
     int64_t last_connection_id;
     struct weir_mono sweep_at; /* no deadline of a connection passes before */
     struct weir_mono close_at; /* closing: what is still open then is cut off */
@@ -139,6 +141,13 @@ void weir_part_report_short(struct weir_server_part *part, const struct weir_log
 void weir_part_return_frame(struct weir_server_part *part, struct weir_shared *frame);
 /** If somebody has waited for room for long: close who holds some and stands still. */
 void weir_part_relieve(struct weir_server_part *part, struct weir_mono now);
+
+/** May the next in its line, whose answer may be large, begin? Else the connection stands in line for it. */
+bool weir_connection_may_begin_large(struct weir_connection *connection);
+/** It is not in that line any more, if it was. */
+void weir_connection_leave_large(struct weir_connection *connection);
+/** Where there is room, make the first in line ready; false: nobody waits, or there is none. */
+bool weir_part_wake_large(struct weir_server_part *part);
 
 /** Contexts, taken and given back. NULL when memory is out. */
 void weir_context_pool_init(struct weir_context_pool *pool, struct weir_budget *budget);

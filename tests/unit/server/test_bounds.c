@@ -1,4 +1,5 @@
 /* What a connection may cost: limits, deadlines, memory. RELIABILITY.md 2.2, N1, N2, N8, N9. */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/server/server_fixture.h"
@@ -116,6 +117,46 @@ START_TEST(a_request_of_nothing_but_structs_is_refused)
     server_expect_end(&stage);
     ck_assert_uint_lt(stage.engine.env->budget->peak, 64 * 1024 * 1024);
     weir_buffer_close(&bytes);
+    server_end(&stage);
+}
+END_TEST
+
+/* Many who ask for all groups at once, and do not read the answers, have a bound together: those above it wait. Nobody else
+ * notices, and who waits is served when there is room. */
+START_TEST(large_answers_are_held_at_a_bound)
+{
+    enum { GROUPS = 1000, NAME_SIZE = 400, ASKERS = 150, MIB = 1024 * 1024 };
+    static const uint8_t all_groups[] = {0, 0, 0, 10, 0, 16, 0, 0, 0, 0, 0, 1, 0xff, 0xff};
+    static struct raw_client askers[ASKERS];
+    struct server_stage stage;
+    struct raw_client waiting;
+    server_begin(&stage, 1);
+    ck_ok(engine_create(&stage.engine, "orders", 1), &stage.engine.error);
+    for (int i = 0; i < GROUPS; i++) {
+        char name[NAME_SIZE + 1];
+        (void)snprintf(name, sizeof name, "%0*d", NAME_SIZE, i);
+        ck_ok(engine_commit(&stage.engine, name, "orders", 0, 0), &stage.engine.error);
+    }
+    for (int i = 0; i < ASKERS; i++)
+        raw_open_deaf(&askers[i], client_env(&stage), address(&stage));
+    raw_open(&waiting, client_env(&stage), address(&stage));
+    struct weir_budget *all = stage.engine.env->budget;
+    size_t before = all->used;
+    all->peak = before;
+    for (int i = 0; i < ASKERS; i++)
+        raw_send_and_leave(&askers[i], all_groups, sizeof all_groups);
+    weir_sim_advance_ms(stage.engine.sim, 1000);
+    ck_assert_uint_gt(all->peak - before, 16 * MIB);
+    ck_assert_uint_lt(all->peak - before, 40 * MIB);
+    expect_service(&stage.client);
+    raw_send(&waiting, all_groups, sizeof all_groups);
+    weir_sim_advance_ms(stage.engine.sim, 1000);
+    ck_assert_uint_eq(atomic_load(&waiting.received), 0);
+    for (int i = 0; i < ASKERS; i++)
+        raw_close(&askers[i]);
+    ck_assert_uint_gt(raw_frame(&waiting).size, GROUPS * NAME_SIZE);
+    ck_assert_uint_lt(all->peak - before, 40 * MIB);
+    raw_close(&waiting);
     server_end(&stage);
 }
 END_TEST
@@ -493,6 +534,7 @@ static void add(Suite *suite)
     tcase_add_test(many, slow_senders_cost_what_they_send);
     tcase_add_test(many, clients_that_never_read_are_held_at_a_bound);
     tcase_add_test(many, room_for_frames_is_waited_for);
+    tcase_add_test(many, large_answers_are_held_at_a_bound);
     suite_add_tcase(suite, many);
     TCase *parked = tcase_create("parked");
     tcase_add_test(parked, a_parked_fetch_keeps_the_order);

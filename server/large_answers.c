@@ -1,0 +1,59 @@
+#include "base/assert.h"
+#include "server/server_internal.h"
+
+/*
+ * Answers that are as large as what the server has (all groups, all transactions, all settings; not records), and what their
+ * handlers gather for them. A client may ask for one with a few bytes, so a few hundred who ask at once would have as many
+ * megabytes each in flight. Such a request begins only where few others are with their handlers, of which nobody knows yet
+ * how large they will be, and where those that are made and not sent yet are not too many bytes. Else its connection stands
+ * in line here, and nobody else notices.
+ *
+ *     may begin? ──no──> waits in line ──a handler has answered, an answer is sent or gone──> ready again
+ */
+enum {
+    LARGE_AT_ONCE = 4,
+    LARGE_BYTES_MAX = 32 * 1024 * 1024, /* that are made and not gone yet, of a shard */
+};
+
+static bool has_room(const struct weir_server_part *part)
+{
+    return part->large_count < LARGE_AT_ONCE && part->answers.large_size < LARGE_BYTES_MAX;
+}
+
+bool weir_connection_may_begin_large(struct weir_connection *connection)
+{
+    struct weir_connection_list *waiting = &connection->part->waiting_large;
+    if (has_room(connection->part)) {
+        weir_connection_leave_large(connection);
+        return true;
+    }
+    if (connection->waits_large) return false;
+    connection->waits_large = true;
+    connection->next_large = NULL;
+    *(waiting->last != NULL ? &waiting->last->next_large : &waiting->first) = connection;
+    waiting->last = connection;
+    return false;
+}
+
+void weir_connection_leave_large(struct weir_connection *connection)
+{
+    struct weir_connection_list *waiting = &connection->part->waiting_large;
+    struct weir_connection *before = NULL;
+    if (!connection->waits_large) return;
+    for (struct weir_connection *at = waiting->first; at != connection; at = at->next_large) {
+        before = at;
+    }
+    *(before != NULL ? &before->next_large : &waiting->first) = connection->next_large;
+    if (waiting->last == connection) waiting->last = before;
+    connection->waits_large = false;
+}
+
+bool weir_part_wake_large(struct weir_server_part *part)
+{
+    struct weir_connection *first = part->waiting_large.first;
+    weir_assert(part->large_count >= 0);
+    if (first == NULL || !has_room(part)) return false;
+    weir_connection_leave_large(first);
+    weir_connection_make_ready(first);
+    return true;
+}
