@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/bytes.h"
 #include "bench/bench.h"
@@ -13,6 +14,8 @@ enum {
     KEYS = 100000,
     BATCH_RECORDS = 150, /* of 100 B: 16 KB */
     RECORDS_MIN = 30000,
+    PAIRS = 5,
+    REST_NS = 1000000,
     SLICE = 8 << 20,
     SEGMENT = 32 << 20,
 };
@@ -138,45 +141,102 @@ struct appender {
     struct weir_shared *batch;
     _Atomic bool is_over;
     double seconds;
+    double cpu;
     int64_t bytes;
+};
+
+struct append_cost {
+    double rate;   /* MB/s */
+    double cpu_us; /* of the thread that appends, per MB */
 };
 
 static void *append_on(void *context)
 {
     struct appender *appender = context;
-    double from = bench_wall();
+    double from = bench_wall(), cpu = bench_thread_cpu();
     while (!atomic_load(&appender->is_over)) {
         append(appender->log, appender->env, appender->batch);
         appender->bytes += (int64_t)appender->batch->size;
     }
     appender->seconds = bench_wall() - from;
+    appender->cpu = bench_thread_cpu() - cpu;
     return NULL;
 }
 
-/* Appends of one thread for as long as `act` takes on this one. MB/s. */
-static double append_beside(struct weir_env *env, const char *name,
-                            struct weir_partition_log *other)
+/* Appends of one thread for as long as compaction of `other` takes on this one, or for a while beside one that rests. */
+static struct append_cost append_beside(struct weir_env *env, const char *name, int number,
+                                        struct weir_partition_log *other)
 {
+    static const struct timespec rest = {.tv_nsec = REST_NS};
     pthread_t thread;
     struct weir_error error;
     uint64_t seed = 9;
+    char path[64];
+    (void)snprintf(path, sizeof path, "%s-%d", name, number);
     struct appender appender = {
         .env = env,
-        .log = open_log(env, name),
+        .log = open_log(env, path),
         .batch = make_batch(env, &seed, WEIR_CODEC_NONE),
     };
     if (pthread_create(&thread, NULL, append_on, &appender) != 0) {
         bench_fail("pthread_create", WEIR_NO_MEMORY, NULL);
     }
-    double until = bench_wall() + (bench_is_small() ? 0.05 : 3);
+    double until = bench_wall() + (bench_is_small() ? 0.05 : 1);
     if (other != NULL) (void)clean(other, env);
-    while (other == NULL && bench_wall() < until) {
-    }
+    while (other == NULL && bench_wall() < until)
+        (void)nanosleep(&rest, NULL);
     atomic_store(&appender.is_over, true);
     (void)pthread_join(thread, NULL);
     weir_shared_unref(appender.batch);
     BENCH_TRY(weir_partition_log_close(appender.log, &error), &error);
-    return (double)appender.bytes / 1e6 / appender.seconds;
+    double megabytes = (double)appender.bytes / 1e6;
+    return (struct append_cost){megabytes / appender.seconds, appender.cpu * 1e6 / megabytes};
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double one = *(const double *)a, other = *(const double *)b;
+    return (one > other) - (one < other);
+}
+
+static double median(double *values)
+{
+    qsort(values, PAIRS, sizeof *values, compare_doubles);
+    return values[PAIRS / 2];
+}
+
+/* In turns, so that what else the machine does meets both. */
+static void beside(struct weir_env *env)
+{
+    struct weir_error error;
+    double rates[2][PAIRS], cpu[2][PAIRS], rate_ratios[PAIRS], cpu_ratios[PAIRS];
+    int64_t records = record_count() / PAIRS;
+    for (int pair = 0; pair < PAIRS; pair++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "other-%d", pair);
+        struct weir_partition_log *log = open_log(env, path);
+        fill(log, env, records > RECORDS_MIN ? records : RECORDS_MIN, WEIR_CODEC_NONE);
+        for (int i = 0; i < 2; i++) {
+            int is_beside = (pair + i) % 2;
+            struct append_cost cost =
+                append_beside(env, is_beside ? "beside" : "alone", pair, is_beside ? log : NULL);
+            rates[is_beside][pair] = cost.rate;
+            cpu[is_beside][pair] = cost.cpu_us;
+        }
+        rate_ratios[pair] = rates[1][pair] / rates[0][pair];
+        cpu_ratios[pair] = cpu[1][pair] / cpu[0][pair];
+        BENCH_TRY(weir_partition_log_close(log, &error), &error);
+    }
+    double alone = median(rates[0]), alone_cpu = median(cpu[0]);
+    bench_row(&(struct bench_row){"appends beside nothing", alone, "MB/s", 0, false, 0});
+    bench_row(&(struct bench_row){"appends beside compaction", median(rates[1]), "MB/s",
+                                  alone * 0.9, false, 0});
+    bench_row(
+        &(struct bench_row){"CPU of an MB appended, beside nothing", alone_cpu, "us", 0, true, 0});
+    bench_row(&(struct bench_row){"CPU of an MB appended, beside compaction", median(cpu[1]), "us",
+                                  alone_cpu / 0.9, true, 0});
+    bench_note("in pairs: %.3f times the rate, %.3f times the CPU", median(rate_ratios),
+               median(cpu_ratios));
 }
 
 void bench_compact(void)
@@ -186,13 +246,6 @@ void bench_compact(void)
     BENCH_TRY(weir_env_uv_new(&(struct weir_env_uv_options){0}, &env, &error), &error);
     speed(env, "compaction, 100 B records", WEIR_CODEC_NONE);
     speed(env, "compaction, the same as lz4", WEIR_CODEC_LZ4);
-    struct weir_partition_log *log = open_log(env, "other");
-    fill(log, env, record_count(), WEIR_CODEC_NONE);
-    double alone = append_beside(env, "alone", NULL);
-    double beside = append_beside(env, "beside", log);
-    bench_row(&(struct bench_row){"appends beside nothing", alone, "MB/s", 0, false, 0});
-    bench_row(
-        &(struct bench_row){"appends beside compaction", beside, "MB/s", alone * 0.9, false, 0});
-    BENCH_TRY(weir_partition_log_close(log, &error), &error);
+    beside(env);
     weir_env_uv_free(env);
 }

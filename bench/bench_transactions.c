@@ -177,12 +177,18 @@ static void of_ten(struct weir_log *log)
     int64_t count;
     bench_sync_floor(4096, 1e6, syncs, bench_is_small() ? 20 : 500);
     double flush = bench_quantile_us(syncs, bench_is_small() ? 20 : 500, 0.5);
+    double cpu = bench_process_cpu();
     double one = small_rate(log, 1, seconds, &count);
+    cpu = (bench_process_cpu() - cpu) * 1e6 / (double)count;
     double p50 = bench_quantile_us(seconds, (size_t)(count < SAMPLES ? count : SAMPLES), 0.5);
     bench_row(&(struct bench_row){"a transaction of ten records in six partitions, p50", p50, "us",
                                   0, true, flush});
     bench_note("%.1f times a write of 4 KB and its sync", p50 / flush);
     bench_row(&(struct bench_row){"transactions, one producer", one, "1/s", 0, false, 1e6 / flush});
+    bench_row(&(struct bench_row){"  CPU of one, of the process", cpu, "us", 0, true, 0});
+    bench_note("a transaction of 100 ms may cost 5 %% of as much CPU as its plain records: "
+               "%.0f us of a core that they fill",
+               0.05 * TRANSACTION_MS * 1e3);
     double many = small_rate(log, PRODUCERS, NULL, &count);
     bench_row(&(struct bench_row){"transactions, 100 producers", many, "1/s", 0, false, 0});
 }
