@@ -113,6 +113,9 @@ struct weir_streams_options {
     /* Where records go, as they were read, that windows or joins drop as late; part of the commit as all outputs are. NULL:
      * nowhere, they are counted. docs/guide/time-and-windows.md. */
     const char *late_topic;
+    /* transaction.timeout.ms: so long others may have to wait for what a job that was killed has left open, where it does
+     * not come back. While the job lives its transactions have all the time that its functions take. 0: 60 s. */
+    int64_t transaction_timeout_ms;
 };
 enum { WEIR_TIME_SKEW_OFF = -1 };
 enum { WEIR_EMIT_AT_ONCE = -1 };

@@ -27,6 +27,7 @@ int weir_commit_open(struct weir_streams *streams, const struct weir_commit_kind
         .memory = &streams->memory,
         .application_id = streams->options.application_id,
         .claim = &streams->claim,
+        .timeout_ms = streams->options.transaction_timeout_ms,
     };
     weir_assert(commit->kind == NULL && commit->impl == NULL);
     commit->kind = kind;
@@ -50,6 +51,7 @@ int weir_commit_make_groups(struct weir_streams *streams, const char *const *tra
         };
         group->wake = WEIR_MONO_NEVER;
         group->begin_wake = WEIR_MONO_NEVER;
+        group->renew_at = WEIR_MONO_NEVER;
         weir_arena_init(&group->arena, &streams->budget, 0);
         weir_arena_init(&group->begin_arena, &streams->budget, 0);
         commit->group_count++;
@@ -306,6 +308,7 @@ static void step(struct weir_commit_group *group, struct weir_commit_event event
 void weir_commit_handle_group(struct weir_commit_group *group, enum weir_commit_event_type type)
 {
     weir_commit_woken(group, weir_mono_now(group->streams->env));
+    if (!atomic_load(&group->streams->failed)) weir_transaction_renew_if_due(group);
     if (type == WEIR_COMMIT_TURN && !atomic_load(&group->streams->failed)) {
         weir_transaction_begin_if_wanted(group);
         bool may_write = group->is_write_waiting && group->transaction == WEIR_TRANSACTION_OPEN;

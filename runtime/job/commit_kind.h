@@ -116,6 +116,7 @@ struct weir_commit_prepare {
     size_t transaction_count; /* at least 1 */
     const char *const
         *transactional_ids; /* the answer: of what is written in each. NULL: the kind has none */
+    int64_t timeout_ms; /* the answer: so long what is begun stays without `renew`; 0: for ever */
 };
 
 /**
@@ -155,6 +156,7 @@ struct weir_commit_kind_options {
     struct weir_arena *memory; /* lives as long; marks that were recovered are there */
     const char *application_id;
     struct weir_group_claim *claim; /* the job's hold on its group, whose run commits */
+    int64_t timeout_ms; /* of what is begun, behind a job that is gone: transaction.timeout.ms */
 };
 
 struct weir_commit_kind {
@@ -177,6 +179,9 @@ struct weir_commit_kind {
     void (*write)(void *impl, struct weir_commit_call *call);
     /** Answered when all readers of what is committed see the last write; a failure means that it is not known. */
     void (*settle)(void *impl, struct weir_commit_call *call);
+    /** The time of what has been begun begins anew, beside another operation. A failure means that it is void, or was
+     * ended meanwhile. */
+    void (*renew)(void *impl, struct weir_commit_call *call);
     /** What has been begun is void. A failure is left to the next start. */
     void (*abort)(void *impl, struct weir_commit_call *call);
 };

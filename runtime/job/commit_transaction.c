@@ -25,8 +25,6 @@
  * another producer the run is named anew, by one commit at a time: two that do so would leave the one that ends last.
  */
 enum { METADATA_SIZE_MAX = 1 << 20 };
-/* As long as one may be: what a commit waits for (a user's function, a full disk) has no bound of its own. */
-enum { TIMEOUT_MS = 15 * 60000 };
 
 static int transactions_open(const struct weir_commit_kind_options *options, void **impl_out,
                              struct weir_error *error)
@@ -40,7 +38,7 @@ static int transactions_open(const struct weir_commit_kind_options *options, voi
     *kind = (struct weir_job_transactions){
         .options = *options,
         .records_topic = topic,
-        .timeout_ms = TIMEOUT_MS,
+        .timeout_ms = (int32_t)options->timeout_ms,
     };
     *impl_out = kind;
     return 0;
@@ -52,7 +50,9 @@ static void transactions_close(void *impl)
     if (kind == NULL) return;
     weir_assert(kind->call == NULL);
     for (size_t i = 0; i < kind->count; i++) {
-        weir_assert(kind->transactions[i]->call == NULL && kind->transactions[i]->settle == NULL);
+        const struct weir_job_transaction *transaction = kind->transactions[i];
+        weir_assert(transaction->call == NULL && transaction->settle == NULL);
+        weir_assert(transaction->renew == NULL);
     }
     weir_free(kind); /* the rest is in the job's memory */
 }
@@ -280,6 +280,30 @@ static void transactions_settle(void *impl, struct weir_commit_call *call)
     weir_log_end_transaction(kind->options.log, &transaction->settling);
 }
 
+/* ---- renew ----------------------------------------------------------------------------------- */
+
+static void on_renewed(struct weir_request *request)
+{
+    struct weir_job_transaction *transaction = request->context;
+    struct weir_commit_call *call = transaction->renew;
+    weir_assert(call != NULL);
+    transaction->renew = NULL;
+    weir_commit_answer(call, request->rc, &request->error);
+}
+
+static void transactions_renew(void *impl, struct weir_commit_call *call)
+{
+    struct weir_job_transactions *kind = impl;
+    struct weir_job_transaction *transaction = kind->transactions[call->transaction];
+    weir_assert(transaction->renew == NULL);
+    transaction->renew = call;
+    transaction->renewal = (struct weir_add_partitions_request){
+        .base = weir_job_transaction_request(transaction, call->reply_to, on_renewed),
+        .is_renewal = true,
+    };
+    weir_log_add_partitions(kind->options.log, &transaction->renewal);
+}
+
 const struct weir_commit_kind weir_commit_transaction = {
     .name = "transaction",
     .open = transactions_open,
@@ -290,5 +314,6 @@ const struct weir_commit_kind weir_commit_transaction = {
     .seal = transactions_seal,
     .write = transactions_write,
     .settle = transactions_settle,
+    .renew = transactions_renew,
     .abort = transactions_abort,
 };

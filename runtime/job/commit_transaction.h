@@ -24,11 +24,13 @@ struct weir_job_transaction {
     int64_t run_sealed;            /* the version of the run that is sealed with it; 0: none */
     struct weir_commit_call *call; /* the operation under way; NULL: none */
     struct weir_commit_call *settle;
+    struct weir_commit_call *renew;
     struct weir_init_transactions_request init;
     struct weir_add_partitions_request add;
     struct weir_commit_request commit;
     struct weir_end_transaction_request end;
     struct weir_end_transaction_request settling;
+    struct weir_add_partitions_request renewal;
 };
 
 struct weir_job_transactions {

@@ -179,6 +179,7 @@ static void finish_prepare(struct weir_job_transactions *kind)
     if (rc >= 0 && (name_run(kind, prepare) < 0 || name_transactions(kind, prepare) < 0)) {
         rc = weir_error_set(&error, WEIR_NO_MEMORY, "no memory for a commit");
     }
+    prepare->timeout_ms = kind->timeout_ms;
     weir_job_transactions_answer(kind, rc, &error);
 }
 

@@ -63,6 +63,7 @@ static void set_alarm(struct weir_streams *streams)
         const struct weir_commit_group *group = &streams->commit.groups[i];
         if (group->wake.ns < first.ns) first = group->wake;
         if (group->begin_wake.ns < first.ns) first = group->begin_wake;
+        if (group->renew_at.ns < first.ns) first = group->renew_at;
     }
     weir_actor_wake_at(streams->actor, first);
 }
@@ -83,6 +84,46 @@ void weir_commit_woken(struct weir_commit_group *group, struct weir_mono now)
 {
     if (group->wake.ns <= now.ns) group->wake = WEIR_MONO_NEVER;
     if (group->begin_wake.ns <= now.ns) group->begin_wake = WEIR_MONO_NEVER;
+}
+
+/* ---- its time -------------------------------------------------------------------------------- */
+
+/* Three times in the time that it has: one that comes late does no harm. */
+static void renew_later(struct weir_commit_group *group)
+{
+    struct weir_streams *streams = group->streams;
+    const int64_t timeout_ms = streams->commit.timeout_ms;
+    if (timeout_ms <= 0) return;
+    group->renew_at = weir_mono_after_ms(weir_mono_now(streams->env), timeout_ms / 3 + 1);
+    set_alarm(streams);
+}
+
+/* What is refused beside a commit was ended by it; else somebody has taken the transactional id, or the log has aborted what
+ * the job has written: nothing of it can be committed any more. */
+static void on_renewed(struct weir_commit_call *call)
+{
+    struct weir_commit_group *group = weir_commit_answered(call);
+    struct weir_streams *streams = group->streams;
+    group->is_renewing = false;
+    bool is_open = group->transaction == WEIR_TRANSACTION_OPEN;
+    if (!is_open || group->state.phase == WEIR_COMMIT_WRITING) return;
+    if (call->rc != WEIR_PRODUCER_FENCED) return;
+    struct weir_error error = call->error;
+    (void)weir_error_wrap(&error, call->rc, "a transaction of '%s' was lost",
+                          streams->options.application_id);
+    weir_streams_fail(streams, call->rc, &error);
+}
+
+void weir_transaction_renew_if_due(struct weir_commit_group *group)
+{
+    const struct weir_commit *commit = &group->streams->commit;
+    bool is_due = group->renew_at.ns <= weir_mono_now(group->streams->env).ns;
+    if (group->transaction != WEIR_TRANSACTION_OPEN || !is_due) return;
+    renew_later(group);
+    if (group->is_renewing) return;
+    group->is_renewing = true;
+    group->renew = weir_commit_call(group, on_renewed);
+    commit->kind->renew(commit->impl, &group->renew);
 }
 
 /* ---- its end --------------------------------------------------------------------------------- */
@@ -111,6 +152,7 @@ static void settle(struct weir_commit_group *group, int64_t number)
 void weir_transaction_committed(struct weir_commit_group *group)
 {
     move(group, WEIR_TRANSACTION_CLOSED);
+    group->renew_at = WEIR_MONO_NEVER;
     /* Who wants the next one says so when it hears of this end. */
     group->is_transaction_wanted = false;
     const int64_t number = group->streams->commit.write_count;
@@ -173,6 +215,7 @@ static void begun(struct weir_commit_group *group)
     const struct weir_commit_writer *writer = &group->begin.writer;
     move(group, WEIR_TRANSACTION_OPEN);
     group->settle_due = 0; /* it has waited for that */
+    renew_later(group);
     group->is_transaction_wanted = false;
     (void)weir_backoff_over(&group->begin_backoff, weir_mono_now(group->streams->env));
     weir_output_producer_begin(&group->producer, writer->producer_id, writer->producer_epoch);

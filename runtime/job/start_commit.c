@@ -99,6 +99,7 @@ static int take_prepared(struct weir_start *start, struct weir_error *error)
         weir_error_copy(error, &prepare->call.error);
         return prepare->call.rc;
     }
+    start->streams->commit.timeout_ms = prepare->timeout_ms;
     for (size_t i = 0; i < prepare->tail_count; i++) {
         start->tails[i]->leader_epoch = prepare->tails[i].leader_epoch;
         start->tails[i]->log_end = prepare->tails[i].committed_end;

@@ -15,6 +15,7 @@ enum {
     COMMIT_INTERVAL_MS = 100,
     CACHE_BYTES = 10 << 20,
     TIME_SKEW_MS = 600000,
+    TRANSACTION_TIMEOUT_MS = 60000,
 };
 
 /* ---- making one ------------------------------------------------------------------------------ */
@@ -78,6 +79,12 @@ static int check_options(const struct weir_streams_options *options, struct weir
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "num_stream_threads and commit_interval_ms are not negative");
     }
+    if (options->transaction_timeout_ms < 0 || options->transaction_timeout_ms > INT32_MAX) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "transaction_timeout_ms is %" PRId64 ": milliseconds up to %" PRId32
+                              ", 0 for the default",
+                              options->transaction_timeout_ms, INT32_MAX);
+    }
     if (options->task_max_time_skew_ms < WEIR_TIME_SKEW_OFF) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "task_max_time_skew_ms is %" PRId64
@@ -116,6 +123,9 @@ static void take_options(struct weir_streams *streams, const struct weir_streams
         taken->num_stream_threads = weir_core_count(streams->env);
     }
     if (taken->commit_interval_ms == 0) taken->commit_interval_ms = COMMIT_INTERVAL_MS;
+    if (taken->transaction_timeout_ms == 0) {
+        taken->transaction_timeout_ms = TRANSACTION_TIMEOUT_MS;
+    }
     if (taken->task_max_time_skew_ms == 0) taken->task_max_time_skew_ms = TIME_SKEW_MS;
     if (taken->cache_max_bytes == 0) taken->cache_max_bytes = CACHE_BYTES;
     if (taken->window_emit_interval_ms == 0) taken->window_emit_interval_ms = EMIT_INTERVAL_MS;

@@ -91,6 +91,9 @@ struct weir_commit_group {
     /* When it wants a turn: for its commit, and to begin its transaction again. */
     struct weir_mono wake;
     struct weir_mono begin_wake;
+    struct weir_mono renew_at; /* NEVER: no transaction is open, or it has no end */
+    struct weir_commit_call renew;
+    bool is_renewing;
 };
 
 struct weir_commit {
@@ -99,6 +102,7 @@ struct weir_commit {
     struct weir_commit_groups by_thread;
     struct weir_commit_group *groups;
     size_t group_count;  /* 0 until the start has made them */
+    int64_t timeout_ms;  /* of a transaction that is not renewed; 0: there is none */
     int64_t write_count; /* commits that were written, of all groups */
     struct weir_mono trim_due;
     struct weir_mono tell_due;
@@ -290,6 +294,8 @@ void weir_commit_woken(struct weir_commit_group *group, struct weir_mono now);
 /** A thread has something to send in a transaction. */
 void weir_transaction_want(struct weir_commit_group *group);
 void weir_transaction_begin_if_wanted(struct weir_commit_group *group);
+/** One that is open for long has its time begin anew: the job lives. */
+void weir_transaction_renew_if_due(struct weir_commit_group *group);
 /** It is written that it counts. */
 void weir_transaction_committed(struct weir_commit_group *group);
 /** All who read what is committed see the first `write_count` commits of the job. */

@@ -253,6 +253,52 @@ START_TEST(a_job_that_is_closed_says_how_far_its_writers_are)
 }
 END_TEST
 
+/* ---- its time --------------------------------------------------------------------------------- */
+
+/* However long a commit does not come: a job that lives loses no transaction. One that is not renewed the log aborts, as
+ * the next test has it. */
+START_TEST(a_transaction_stays_open_as_long_as_its_job_lives)
+{
+    stage_open(&stage, 31);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan),
+                STAGE_OPTIONS(.num_stream_threads = 1, .commit_interval_ms = 3600000,
+                              .transaction_timeout_ms = 1000));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    weir_sim_advance_ms(stage.sim, 600000);
+    const struct weir_commit_group *group = &stage.streams->commit.groups[0];
+    ck_assert_int_eq(group->transaction, WEIR_TRANSACTION_OPEN);
+    ck_assert_int_eq(stage_count_records(&stage, "out", 0), 0);
+    weir_streams_commit_begin(stage.streams);
+    stage_drain(&stage);
+    ck_assert_str_eq(stage_read(&stage, "out", 0, text, sizeof text), "a=1@1000 ");
+    stage_close(&stage);
+}
+END_TEST
+
+/* What a job that was killed and does not come back has left open holds up readers for so long: another producer's record
+ * behind it comes through when the time is over. */
+START_TEST(what_a_killed_job_has_left_open_is_aborted_when_its_time_is_over)
+{
+    stage_open(&stage, 37);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan),
+                STAGE_OPTIONS(.num_stream_threads = 1, .commit_interval_ms = 3600000,
+                              .transaction_timeout_ms = 30000));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    weir_sim_advance_ms(stage.sim, 1000);
+    stage_crash(&stage, WEIR_SIM_KILL);
+    stage_produce(&stage, "out", 0, "b", "1", 1001);
+    weir_sim_advance_ms(stage.sim, 25000);
+    ck_assert_int_eq(stage_count_records(&stage, "out", 0), 0);
+    weir_sim_advance_ms(stage.sim, 30000); /* and the interval in which the log looks */
+    ck_assert_str_eq(stage_read(&stage, "out", 0, text, sizeof text), "b=1@1001 ");
+    stage_close(&stage);
+}
+END_TEST
+
 /* ---- a start after a life with more threads -------------------------------------------------- */
 
 /* Three threads have one transaction each open, and the next life has one thread: what the other two have left open would
@@ -290,6 +336,8 @@ static void add(Suite *suite)
     suite_add_tcase(suite, tests);
     tests = tcase_create("lives");
     tcase_add_test(tests, a_job_that_is_closed_says_how_far_its_writers_are);
+    tcase_add_test(tests, a_transaction_stays_open_as_long_as_its_job_lives);
+    tcase_add_test(tests, what_a_killed_job_has_left_open_is_aborted_when_its_time_is_over);
     tcase_add_test(tests, a_start_ends_what_all_threads_of_the_last_run_have_open);
     suite_add_tcase(suite, tests);
     tests = tcase_create("latch");

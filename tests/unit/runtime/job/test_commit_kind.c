@@ -247,6 +247,7 @@ static const struct weir_commit_kind in_memory = {
     .seal = kind_seal,
     .write = kind_write,
     .settle = kind_rest,
+    .renew = kind_rest,
     .abort = kind_rest,
 };
 

@@ -341,6 +341,7 @@ const struct weir_commit_kind stage_commits_before = {
     .begin = offsets_batch_begin,
     .seal = offsets_batch_seal,
     .write = offsets_batch_write,
+    .renew = offsets_batch_nothing,
     .settle = offsets_batch_nothing,
     .abort = offsets_batch_nothing,
 };
