@@ -48,6 +48,7 @@ static const struct {
     {"join", "three jobs: two streams, and a stream with a table", bench_join},
     {"sizes", "two jobs: records of 10 B to 1 MB, passed on and kept by key", bench_sizes},
     {"chain", "a job: 1 to 100 operators in a row", bench_chain},
+    {"hops", "a job: from a record to its committed output, 0 to 3 repartition topics", bench_hops},
     {"fraud", "a job: the example's fraud detection", bench_fraud},
     {"open", "open an empty directory", bench_open},
     {"reopen", "open after kill -9 with 1 GB of log", bench_reopen},

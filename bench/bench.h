@@ -84,6 +84,7 @@ void bench_revenue(void);
 void bench_join(void);
 void bench_sizes(void);
 void bench_chain(void);
+void bench_hops(void);
 void bench_fraud(void);
 void bench_open(void);
 void bench_reopen(void);
