@@ -554,12 +554,14 @@ static int adopt(void)
     return rc < 0 ? rc : weir_app_adopt(&hold, &app, &adoption, &why);
 }
 
-/* Killed before the job's tail was cut or behind it: the group is the application's with all that it has counted, or
- * it is anybody's at the inputs' positions. */
+/* Of a job that wrote without transactions, killed before its tail was cut or behind it: the group is the application's
+ * with all that it has counted, or it is anybody's at the inputs' positions. */
 static bool crash_in_release(uint64_t at, int kind)
 {
     open_stage();
+    stage.commits = &stage_commits_before;
     run_before();
+    stage.commits = NULL;
     append_uncommitted("app-counts-changelog", true);
     append_uncommitted("app-again-repartition", true);
     bool has_crashed = crashing(release, at, kind);
