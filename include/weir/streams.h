@@ -86,7 +86,11 @@ struct weir_streams_options {
     int32_t num_stream_threads;
     int64_t commit_interval_ms; /* commit.interval.ms; 0: 100 */
     int64_t
-        cache_max_bytes;   /* statestore.cache.max.bytes; 0: 10 MiB; WEIR_CACHE_OFF: forward all */
+        cache_max_bytes; /* statestore.cache.max.bytes; 0: 10 MiB; WEIR_CACHE_OFF: forward all */
+    /* One bound for what all stores of the job take in memory, that cache included: changed rows, RocksDB's write buffers,
+     * one cache of blocks, indexes and filters for all tasks. 0: some 650 MiB at most and what indexes and filters take;
+     * docs/guide/tables.md. Too little for the job's tasks: the start says how much is enough. */
+    int64_t state_memory_max_bytes;
     const char *state_dir; /* state.dir; NULL: DIR/state */
     enum weir_on_error on_deserialization_error;
     enum weir_on_error on_processing_error;
@@ -174,6 +178,7 @@ struct weir_streams_metrics {
     int64_t restored_records;
     int64_t tasks;
     int64_t tasks_restoring; /* of those */
+    int64_t state_memory_bytes; /* what stores take of state_memory_max_bytes; 0 without */
     int64_t records_ahead; /* timestamps beyond `timestamp_after_max_ms`, whatever became of them */
 };
 WEIR_API void weir_streams_metrics(const struct weir_streams *streams,

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/uuid.h"
 #include "runtime/job/start_internal.h"
+#include "runtime/state/backend.h"
 #include "runtime/task/timed_topics.h"
 
 /**
@@ -309,6 +310,21 @@ static int make_threads(struct weir_start *start, size_t task_total, struct weir
     return 0;
 }
 
+/* One bound for all stores, if there is one. */
+static int share_memory(struct weir_streams *streams, size_t task_count, struct weir_error *error)
+{
+    const int64_t bytes_max = streams->options.state_memory_max_bytes;
+    const int64_t cache = streams->options.cache_max_bytes;
+    struct weir_task_config *config = &streams->task_config;
+    const struct weir_backend_kind *backend = streams->backend;
+    if (bytes_max == 0 || task_count == 0) return 0;
+    int rc = weir_state_divide((size_t)bytes_max, cache > 0 ? (size_t)cache : 0, task_count,
+                               &config->shares, error);
+    if (rc < 0 || backend->cache_new == NULL) return rc;
+    return backend->cache_new(streams->env, config->shares.block_cache_bytes, &config->cache,
+                              error);
+}
+
 /* Tasks go round the threads: those of one sub-topology, which cost alike, spread over them. */
 int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
 {
@@ -322,6 +338,9 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
     if (rc >= 0) {
         int64_t cache = streams->options.cache_max_bytes;
         streams->task_config.cache_bytes_max = cache > 0 && total > 0 ? (size_t)cache / total : 0;
+    }
+    if (rc >= 0) rc = share_memory(streams, total, error);
+    if (rc >= 0) {
         streams->task_config.task_count = total;
         streams->task_config.task_counts = streams->task_counts;
         rc = weir_find_timed_topics(streams->topology, streams->task_counts, &streams->memory,

@@ -14,6 +14,7 @@ enum {
     APPLICATION_ID_SIZE_MAX = 100,
     COMMIT_INTERVAL_MS = 100,
     CACHE_BYTES = 10 << 20,
+    CACHE_PART = 8, /* of the bound for all stores, where that makes less */
     TIME_SKEW_MS = 600000,
     TRANSACTION_TIMEOUT_MS = 60000,
 };
@@ -97,6 +98,11 @@ static int check_options(const struct weir_streams_options *options, struct weir
                               ": 0 for 1000, or WEIR_EMIT_AT_ONCE",
                               options->window_emit_interval_ms);
     }
+    if (options->state_memory_max_bytes < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "state_memory_max_bytes is %" PRId64 ": bytes, or 0 for the default",
+                              options->state_memory_max_bytes);
+    }
     if (options->cache_max_bytes < WEIR_CACHE_OFF) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "cache_max_bytes is %" PRId64
@@ -127,7 +133,10 @@ static void take_options(struct weir_streams *streams, const struct weir_streams
         taken->transaction_timeout_ms = TRANSACTION_TIMEOUT_MS;
     }
     if (taken->task_max_time_skew_ms == 0) taken->task_max_time_skew_ms = TIME_SKEW_MS;
-    if (taken->cache_max_bytes == 0) taken->cache_max_bytes = CACHE_BYTES;
+    const int64_t part = taken->state_memory_max_bytes / CACHE_PART;
+    if (taken->cache_max_bytes == 0) {
+        taken->cache_max_bytes = part > 0 && part < CACHE_BYTES ? part : CACHE_BYTES;
+    }
     if (taken->window_emit_interval_ms == 0) taken->window_emit_interval_ms = EMIT_INTERVAL_MS;
 }
 
@@ -317,6 +326,8 @@ void weir_streams_free(struct weir_streams *streams)
     for (size_t i = 0; i < streams->thread_count; i++) {
         weir_stream_thread_free(streams->threads[i]);
     }
+    if (streams->task_config.cache != NULL)
+        streams->backend->cache_free(streams->task_config.cache);
     weir_actor_stop(streams->actor);
     weir_start_free(streams);
     weir_commit_close(streams);
@@ -448,11 +459,16 @@ void weir_streams_metrics(const struct weir_streams *streams,
         metrics.records_lag += weir_counter_get(&thread->lag);
         metrics.state_bytes += weir_counter_get(&thread->state_bytes);
         metrics.cache_bytes += weir_counter_get(&thread->cache_bytes);
+        metrics.state_memory_bytes += weir_counter_get(&thread->memory_bytes);
         metrics.tasks += (int64_t)thread->task_total;
         for (size_t t = 0; t < thread->task_total; t++) {
             const int64_t task_state = weir_counter_get(&thread->tasks[t].shown_state);
             metrics.tasks_restoring += task_state == WEIR_TASK_RESTORING;
         }
+    }
+    if (has_threads && streams->task_config.cache != NULL) {
+        metrics.state_memory_bytes +=
+            (int64_t)streams->backend->cache_used(streams->task_config.cache);
     }
     *metrics_out = metrics;
 }

@@ -146,7 +146,7 @@ struct weir_streams {
         *partitions; /* by topic, by partition; NULL: neither read nor ours */
     struct weir_partition_origin **origins; /* the same, as the threads are told */
     int32_t *task_counts;                   /* by sub-topology */
-    struct weir_task_config task_config;
+    struct weir_task_config task_config;    /* its cache is the job's */
     struct weir_stream_thread **threads;
     size_t thread_count;
     struct weir_time_alignment *alignment; /* of the threads' tasks; NULL: off */

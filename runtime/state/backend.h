@@ -50,6 +50,8 @@ struct weir_backend_ops {
     /** What was written so far will soon be, or with `wait` is, safe from a crash. */
     int (*flush)(void *impl, bool wait, struct weir_error *error);
     int64_t (*size)(void *impl); /* bytes on disk, about */
+    /** Bytes in memory, about, but for what is in a cache that it shares. NULL: none to speak of. */
+    int64_t (*memory)(void *impl);
     int (*iterator_open)(void *impl, struct weir_backend_iterator *iterator_out,
                          struct weir_error *error);
     /** To the first key at or after `from`; WEIR_END if there is none. */
@@ -64,12 +66,17 @@ struct weir_backend {
     void *impl;
 };
 
+/** What backends of a kind keep of what they have read, together: a kind's own. */
+struct weir_backend_cache;
+
 struct weir_backend_options {
     struct weir_env *env;
     struct weir_budget *budget;
     const char *path;          /* its own folder; made by the backend */
     size_t write_buffer_bytes; /* of each of its two write buffers */
     size_t block_cache_bytes;
+    struct weir_backend_cache
+        *cache;         /* in place of one of its own; of its kind, and outlives it; NULL: none */
     size_t store_count; /* how many prefixes may ever be given to `expire` */
 };
 
@@ -91,6 +98,12 @@ struct weir_backend_kind {
     /** Remove what a closed one has kept at `path`; fine if there is nothing. NULL: all of it is in the
      * folder of that name, which is removed with its files. */
     int (*wipe)(struct weir_env *env, const char *path, struct weir_error *error);
+    /** A cache of so many bytes, for all that are opened with it. NULL, as the next two: the kind has none.
+     * WEIR_NO_MEMORY. */
+    int (*cache_new)(struct weir_env *env, size_t bytes, struct weir_backend_cache **cache_out,
+                     struct weir_error *error);
+    void (*cache_free)(struct weir_backend_cache *cache); /* those opened with it are closed */
+    size_t (*cache_used)(const struct weir_backend_cache *cache); /* any thread */
 };
 
 /** On the system's own files: the environment has to be the real one. */

@@ -494,6 +494,15 @@ static int64_t run_size(void *impl)
     return backend->database.ops->size(backend->database.impl);
 }
 
+static int64_t run_memory(void *impl)
+{
+    struct run_backend *backend = run_from(impl);
+    if (!is_database(backend)) return (int64_t)shown(backend)->size;
+    forget_shown(backend);
+    const struct weir_backend *database = &backend->database;
+    return database->ops->memory != NULL ? database->ops->memory(database->impl) : 0;
+}
+
 /* ---- open and close ------------------------------------------------------------------------------ */
 
 static void run_free(struct run_backend *backend)
@@ -529,6 +538,7 @@ static const struct weir_backend_ops run_ops = {
     .expire = run_expire,
     .flush = run_flush,
     .size = run_size,
+    .memory = run_memory,
     .iterator_open = run_iterator_open,
     .iterator_seek = run_iterator_seek,
     .iterator_next = run_iterator_next,

@@ -91,6 +91,8 @@ struct weir_state_options {
     size_t share_count;
     size_t write_buffer_bytes; /* 0: 16 MiB; RocksDB has up to two of them */
     size_t block_cache_bytes;  /* 0: 8 MiB */
+    struct weir_backend_cache
+        *cache; /* one for many states, in its place; outlives them. NULL: none */
     /* A write-down is due when so many bytes of rows are gathered, or so much changelog was appended
      * since the last one, or so much time has gone by. */
     size_t write_down_bytes;           /* 0: 32 MiB */
@@ -291,5 +293,7 @@ struct weir_state_sizes {
     int64_t backend_bytes; /* on disk, about */
 };
 struct weir_state_sizes weir_state_sizes(const struct weir_state *state);
+/** Bytes of all that is in memory, about, but for a cache that is shared. Asks the backend, which takes some microseconds. */
+int64_t weir_state_memory(const struct weir_state *state);
 
 #endif

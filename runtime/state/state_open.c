@@ -34,6 +34,7 @@ static int open_backend(struct weir_state *state, struct weir_error *error)
         .path = state->backend_path,
         .write_buffer_bytes = state->options.write_buffer_bytes,
         .block_cache_bytes = state->options.block_cache_bytes,
+        .cache = state->options.cache,
         .store_count = state->options.store_count,
     };
     const struct weir_run_backend_options run = {

@@ -32,6 +32,14 @@ bool weir_state_is_writing(const struct weir_state *state)
     return state->write_down.is_running;
 }
 
+int64_t weir_state_memory(const struct weir_state *state)
+{
+    const struct weir_backend *backend = &state->backend;
+    const bool has_memory = backend->ops != NULL && backend->ops->memory != NULL;
+    const int64_t below = has_memory ? backend->ops->memory(backend->impl) : 0;
+    return (int64_t)(state->table_budget.used + sealed_bytes(state)) + below;
+}
+
 struct weir_state_sizes weir_state_sizes(const struct weir_state *state)
 {
     const struct weir_backend *backend = &state->backend;

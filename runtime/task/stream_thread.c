@@ -134,6 +134,8 @@ static void update_gauges(struct weir_stream_thread *thread)
     int64_t lag = 0;
     int64_t state = 0;
     int64_t cache = 0;
+    int64_t memory = 0;
+    const bool is_bounded = thread->options.config->shares.write_buffer_bytes > 0;
     for (size_t t = 0; t < thread->task_count; t++) {
         const struct weir_task *task = thread->tasks[t].task;
         for (size_t i = 0; i < task->input_count; i++) {
@@ -144,11 +146,13 @@ static void update_gauges(struct weir_stream_thread *thread)
         if (task->state == NULL) continue;
         struct weir_state_sizes sizes = weir_state_sizes(task->state);
         cache += sizes.cache_bytes;
+        if (is_bounded) memory += weir_state_memory(task->state);
         state += sizes.cache_bytes + sizes.open_bytes + sizes.sealed_bytes + sizes.backend_bytes;
     }
     weir_counter_set(&thread->lag, lag);
     weir_counter_set(&thread->state_bytes, state);
     weir_counter_set(&thread->cache_bytes, cache);
+    weir_counter_set(&thread->memory_bytes, memory);
 }
 
 /* With more to do at hand only full batches go out; otherwise nothing waits for company. */

@@ -224,6 +224,7 @@ struct weir_stream_thread {
     struct weir_counter lag;
     struct weir_counter state_bytes;
     struct weir_counter cache_bytes;
+    struct weir_counter memory_bytes; /* of stores */
 };
 
 /** With no task yet and no actor. WEIR_NO_MEMORY. Thread: the listener's actor, as for all up to

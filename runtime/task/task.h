@@ -2,6 +2,7 @@
 #define WEIR_RUNTIME_TASK_TASK_H
 
 #include "base/metrics.h"
+#include "runtime/state/memory.h"
 #include "runtime/task/node.h"
 #include "runtime/task/collector.h"
 #include "runtime/task/input_queue.h"
@@ -66,10 +67,12 @@ struct weir_task_config {
     int64_t timestamp_after_max_ms; /* ahead of the wall clock; 0: no bound */
     enum weir_on_timestamp_after on_timestamp_after_max;
     bool caches;
-    int64_t emit_interval_ms;   /* of windows that emit when they close; 0: at each record */
-    size_t cache_bytes_max;     /* per task */
-    size_t task_count;          /* of the job */
-    const int32_t *task_counts; /* by sub-topology; NULL: no topic is timed */
+    int64_t emit_interval_ms;         /* of windows that emit when they close; 0: at each record */
+    size_t cache_bytes_max;           /* per task */
+    struct weir_state_shares shares;  /* of one bound for all stores; zero: there is none */
+    struct weir_backend_cache *cache; /* likewise; NULL */
+    size_t task_count;                /* of the job */
+    const int32_t *task_counts;       /* by sub-topology; NULL: no topic is timed */
 };
 
 struct weir_task_input {

@@ -214,6 +214,7 @@ int weir_task_open_state(struct weir_task *task, const char *state_path,
     const struct weir_store_spec **specs = store_specs(task);
     if (specs == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "no memory for stores");
 
+    const struct weir_state_shares *shares = &task->options.config->shares;
     bool wiped = false;
     int rc = weir_state_open(
         &(struct weir_state_options){
@@ -225,6 +226,11 @@ int weir_task_open_state(struct weir_task *task, const char *state_path,
             .store_count = count,
             .cache_bytes_max = task->options.config->cache_bytes_max,
             .share_count = task->options.config->task_count,
+            .open_bytes_max = shares->open_bytes_max,
+            .sealed_bytes_max = shares->sealed_bytes_max,
+            .write_down_bytes = shares->write_down_bytes,
+            .write_buffer_bytes = shares->write_buffer_bytes,
+            .cache = task->options.config->cache,
             .reply_to = reply_to,
             .on_written = on_written,
             .context = context,

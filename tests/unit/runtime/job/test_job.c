@@ -357,6 +357,40 @@ START_TEST(bad_options_are_refused)
 END_TEST
 
 /* Topics that are joined by partition number must have one count: both are named. */
+/* One bound for all stores of a job: it is kept by the figures of tables and backends, and one that is too small for
+ * the job's tasks is refused with what is enough. */
+START_TEST(stores_stay_within_one_bound)
+{
+    enum { PARTITIONS = 4, BOUND = 16 << 20 };
+    open_stage(_i);
+    stage_topic(&stage, "in", PARTITIONS);
+    stage_topic(&stage, "counts", PARTITIONS);
+    const struct weir_topology *topology = plan_count(&plan, WEIR_STORE_ROCKSDB);
+    struct weir_error error = {0};
+    struct weir_streams *none =
+        stage_try_start(&stage, topology, STAGE_OPTIONS(.state_memory_max_bytes = 1000), &error);
+    ck_assert_ptr_null(none);
+    ck_assert_int_eq(error.code, WEIR_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(error.text, "state_memory_max_bytes is 1000: 4 tasks") != NULL, "%s",
+                  error.text);
+    stage_start(&stage, topology, STAGE_OPTIONS(.state_memory_max_bytes = BOUND));
+    for (int i = 0; i < 50; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        stage_produce(&stage, "in", i % PARTITIONS, key, "v", 1000);
+    }
+    stage_drain(&stage);
+    struct weir_streams_metrics metrics;
+    do { /* figures follow a turn later */
+        weir_streams_metrics(stage.streams, &metrics);
+        stage_produce(&stage, "in", 0, "k0", "v", 1000);
+        stage_drain(&stage);
+    } while (metrics.state_memory_bytes == 0);
+    ck_assert_int_le(metrics.state_memory_bytes, BOUND);
+    ck_assert_int_ge(metrics.state_memory_bytes, metrics.cache_bytes);
+}
+END_TEST
+
 START_TEST(unequal_partition_counts_are_refused)
 {
     open_stage(_i);
@@ -780,6 +814,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, there_is_a_thread_for_each_core);
     tcase_add_loop_test(tests, a_second_life_leaves_no_error, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, bad_options_are_refused, 0, ENVIRONMENTS);
+    tcase_add_loop_test(tests, stores_stay_within_one_bound, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, unequal_partition_counts_are_refused, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_failure_stops_the_job_and_loses_nothing, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, dead_letters_have_their_topic, 0, ENVIRONMENTS);
