@@ -198,8 +198,9 @@ static struct weir_table *count(const struct weir_stream *stream, struct weir_lo
         .store_prefix = "KSTREAM-AGGREGATE-STATE-STORE-",
         .has_function = true,
     };
-    /* Kafka Streams uses a number up here, and topologies keep their names by it. */
-    if (weir_stream_is_live(stream) && materialized != NULL && materialized->name == NULL) {
+    /* Kafka Streams uses a number up here, not for sliding windows, and topologies keep their names by it. */
+    if (weir_stream_is_live(stream) && materialized != NULL && materialized->name == NULL &&
+        window.kind != WEIR_WINDOW_SLIDING) {
         stream->builder->next_number++;
     }
     return aggregate_stream(stream, &aggregate, window, materialized);

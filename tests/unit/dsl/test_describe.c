@@ -82,6 +82,26 @@ START_TEST(count_with_nameless_options_burns_a_number)
 }
 END_TEST
 
+/* Kafka Streams has forgotten it for sliding windows. */
+START_TEST(count_of_sliding_windows_burns_none)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *stream = weir_stream(builder, "input-topic", WEIR_STRING, WEIR_STRING);
+    const struct weir_sliding_windows windows = {WEIR_SLIDING_WINDOWS_INIT, .difference_ms = 1};
+    struct weir_windowed_stream *windowed =
+        weir_windowed_by_sliding(weir_group_by_key(stream), &windows);
+    (void)weir_windowed_count(windowed, WEIR_STORE(.store = WEIR_STORE_MEMORY));
+    expect(builder, "Topologies:\n"
+                    "   Sub-topology: 0\n"
+                    "    Source: KSTREAM-SOURCE-0000000000 (topics: [input-topic])\n"
+                    "      --> KSTREAM-AGGREGATE-0000000002\n"
+                    "    Processor: KSTREAM-AGGREGATE-0000000002 (stores: "
+                    "[KSTREAM-AGGREGATE-STATE-STORE-0000000001])\n"
+                    "      --> none\n"
+                    "      <-- KSTREAM-SOURCE-0000000000\n\n");
+}
+END_TEST
+
 /* A named store takes no number. */
 START_TEST(named_store_takes_no_number)
 {
@@ -377,6 +397,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, chain_is_numbered_in_order);
     tcase_add_test(tests, count_without_options_names_its_store);
     tcase_add_test(tests, count_with_nameless_options_burns_a_number);
+    tcase_add_test(tests, count_of_sliding_windows_burns_none);
     tcase_add_test(tests, named_store_takes_no_number);
     tcase_add_test(tests, group_by_repartitions_before_the_aggregate);
     tcase_add_test(tests, named_store_names_its_repartition);
