@@ -30,11 +30,6 @@ static int init_columns(struct columns *columns, struct weir_arena *arena)
     return weir_arena_failed(arena) ? WEIR_NO_MEMORY : 0;
 }
 
-static bool came_and_went(const struct weir_store *store, const struct weir_store_entry *entry)
-{
-    return weir_store_spec(store)->keeps_old && entry->value == NULL && entry->old_value == NULL;
-}
-
 /* The next entries that are to be forwarded; none at the end. The batch before is through by
  * then. */
 static void fill_columns(struct columns *columns, struct weir_store *store, size_t *at)
@@ -45,7 +40,7 @@ static void fill_columns(struct columns *columns, struct weir_store *store, size
     while (columns->count < FLUSH_ROWS_MAX &&
            (entry = weir_store_next_unforwarded(store, at)) != NULL) {
         /* It came and went since the last flush: nobody below has heard of it. */
-        if (came_and_went(store, entry)) continue;
+        if (weir_store_came_and_went(entry)) continue;
         const size_t row = columns->count++;
         columns->keys[row] = entry->key;
         columns->values[row] = weir_slice(entry->value, entry->value_size);

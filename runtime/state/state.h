@@ -268,6 +268,8 @@ struct weir_store_entry *weir_store_next_unforwarded(struct weir_store *store, s
 /** It has changed since it was last forwarded, and its old value is of then: what weir_store_next_unforwarded is still
  * to give. */
 bool weir_store_is_unforwarded(const struct weir_store_entry *entry);
+/** Of an entry that weir_store_next_unforwarded gave: it has no value, nor had it one when it was forwarded before. */
+bool weir_store_came_and_went(const struct weir_store_entry *entry);
 /** All that weir_store_next_unforwarded gave is forwarded: old values follow. */
 void weir_store_forwarded(struct weir_store *store);
 

@@ -39,6 +39,8 @@ enum weir_entry_flags {
     WEIR_ENTRY_GATHERED_EVEN = 256,
     WEIR_ENTRY_GATHERED_ODD = 512,
     WEIR_ENTRY_QUEUED = 1024, /* in its segment's queue, settled or not any more */
+    WEIR_ENTRY_WAS_THERE =
+        2048, /* while UNFORWARDED or GIVEN: it had a value when it was forwarded before */
 };
 
 /** Entries of one segment of time in the order in which they settled: a ring. See eviction.c. */

@@ -252,11 +252,13 @@ static void note_change(struct weir_store *store, struct weir_store_entry *entry
     state->open_bytes += new_size;
 }
 
-static void note_unforwarded(struct weir_store *store, struct weir_store_entry *entry)
+static void note_unforwarded(struct weir_store *store, struct weir_store_entry *entry,
+                             bool was_there)
 {
     if (!store->spec->is_cached || (entry->flags & WEIR_ENTRY_UNFORWARDED) != 0) return;
-    entry->flags &= ~(uint32_t)WEIR_ENTRY_GIVEN;
+    entry->flags &= ~(uint32_t)(WEIR_ENTRY_GIVEN | WEIR_ENTRY_WAS_THERE);
     entry->flags |= WEIR_ENTRY_UNFORWARDED;
+    if (was_there) entry->flags |= WEIR_ENTRY_WAS_THERE;
     weir_entry_list_add(&store->unforwarded, entry);
 }
 
@@ -304,13 +306,14 @@ int weir_store_set(struct weir_store *store, struct weir_store_entry *entry,
         if (bytes == NULL) goto no_memory;
     }
 
+    const bool was_there = entry->value != NULL;
     note_change(store, entry, value.size);
     if (keeps) {
         keep_value(store, entry);
     } else if (!in_place || weir_slice_is_null(value)) {
         weir_store_free_value(store, entry->value, entry->value_size);
     }
-    note_unforwarded(store, entry);
+    note_unforwarded(store, entry, was_there);
     weir_copy(bytes, value.data, value.size);
     entry->value = weir_slice_is_null(value) ? NULL : bytes;
     entry->value_size = (uint32_t)value.size;
@@ -422,6 +425,11 @@ struct weir_store_entry *weir_store_next_unforwarded(struct weir_store *store, s
 bool weir_store_is_unforwarded(const struct weir_store_entry *entry)
 {
     return (entry->flags & WEIR_ENTRY_UNFORWARDED) != 0;
+}
+
+bool weir_store_came_and_went(const struct weir_store_entry *entry)
+{
+    return entry->value == NULL && (entry->flags & WEIR_ENTRY_WAS_THERE) == 0;
 }
 
 static void forget_old_value(struct weir_store *store, struct weir_store_entry *entry)

@@ -613,8 +613,10 @@ static bool flush_node(struct reference *reference, int id, int partition)
     if (!node.is_cached || node.store < 0) return false;
     node.is_cached = false; /* update() is to forward */
     while ((entry = first_changed(&reference->now, node.store, partition, before)) != NULL) {
+        const bool came_and_went = entry->value.is_null && !entry->is_told;
         entry->changed = 0;
-        update(&task, &node, entry);
+        entry->is_told = !entry->value.is_null;
+        if (!came_and_went) update(&task, &node, entry);
         has_flushed = true;
     }
     return has_flushed;

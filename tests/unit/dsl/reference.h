@@ -112,7 +112,8 @@ struct ref_entry {
     int64_t start_ms; /* of its window */
     struct text value;
     int64_t timestamp_ms;
-    int changed; /* order of the first change since it was forwarded; 0: forwarded */
+    bool is_told; /* what was forwarded last had a value */
+    int changed;  /* order of the first change since it was forwarded; 0: forwarded */
 };
 
 struct ref_kept {
