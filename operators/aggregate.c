@@ -240,6 +240,8 @@ static int change_one(struct weir_row_fold *fold, const struct weir_batch *batch
         int rc = add_update(node, updates, batch, row, key, old, fold, timestamp);
         if (rc < 0) return rc;
     }
+    /* What is deleted has the time of what deleted it, at the flush of a cache: as in Kafka Streams. */
+    if (weir_slice_is_null(fold->bytes)) timestamp = batch->timestamps[row];
     return weir_store_set(node->stores[0], entry, fold->bytes, timestamp, node->call.error);
 }
 

@@ -330,6 +330,8 @@ static int do_step(struct work *work, const struct step *step, const struct foun
     } else if (has_window(work->key, step->start_ms)) {
         weir_live_key_remove(work->key, weir_live_key_at(work->key, step->start_ms), 1);
     }
+    /* As aggregates of other windows: what is deleted has the time of what deleted it. */
+    if (weir_slice_is_null(work->fold.bytes)) timestamp_ms = work->batch->timestamps[work->row];
     return weir_store_set(node->stores[0], entry, work->fold.bytes, timestamp_ms, node->call.error);
 }
 

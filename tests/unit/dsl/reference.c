@@ -290,7 +290,8 @@ static bool aggregate_into(struct task *task, const struct ref_node *node,
     if (is_called && ref_fails(task, node, &seen)) return false;
     bool is_older = !entry->value.is_null && entry->timestamp_ms > record->timestamp_ms;
     entry->value = ref_fold(node, entry->value, record->value);
-    if (!is_older) entry->timestamp_ms = record->timestamp_ms;
+    bool is_told_later = node->is_cached && reference->caches && entry->value.is_null;
+    if (!is_older || is_told_later) entry->timestamp_ms = record->timestamp_ms;
     update(task, node, entry);
     return true;
 }

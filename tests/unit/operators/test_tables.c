@@ -265,6 +265,24 @@ START_TEST(cached_row_that_came_and_went_is_not_told)
 }
 END_TEST
 
+/* What is deleted has the time of the record that deleted it; where there is no cache, the larger one. */
+START_TEST(cached_deletion_has_the_time_of_its_record)
+{
+    struct stand stand;
+    set_up(&stand, &reduce_config);
+    stand.specs[0].is_cached = true;
+    stand.caches = true;
+    stand_open(&stand, 1);
+    ck_ok(stand_feed(&stand, ROWS({"a", "x", 9})), NULL);
+    ck_ok(stand_flush(&stand), NULL);
+    stand_expect(&stand, "a=x@9");
+    ck_ok(stand_feed(&stand, ROWS({"a", "gone", 5})), NULL);
+    ck_ok(stand_flush(&stand), NULL);
+    stand_expect(&stand, "a=-@5");
+    stand_close(&stand);
+}
+END_TEST
+
 START_TEST(cached_store_forwards_at_once_when_caches_are_off)
 {
     struct stand stand;
@@ -657,6 +675,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, cached_table_forwards_at_the_flush);
     tcase_add_test(tests, cached_old_value_is_the_one_forwarded_last);
     tcase_add_test(tests, cached_row_that_came_and_went_is_not_told);
+    tcase_add_test(tests, cached_deletion_has_the_time_of_its_record);
     tcase_add_test(tests, cached_store_forwards_at_once_when_caches_are_off);
     tcase_add_test(tests, windows_are_aligned_to_the_epoch);
     tcase_add_test(tests, record_is_late_when_its_window_has_just_closed);
