@@ -174,6 +174,31 @@ static void build_seen(struct weir_builder *builder, struct weir_stream *events,
     (void)weir_process(events, &processor, NULL, NULL);
 }
 
+static void build_closed(struct weir_stream *events, const struct job_shape *shape)
+{
+    struct weir_materialized materialized;
+    const struct weir_time_windows hopping = {WEIR_TIME_WINDOWS_INIT, .size_ms = JOB_WINDOW_MS,
+                                              .advance_ms = JOB_ADVANCE_MS,
+                                              .grace_ms = JOB_GRACE_MS};
+    struct weir_table *counts =
+        weir_windowed_count(weir_windowed_by_time(weir_group_by_key(events), &hopping),
+                            stored(shape, "hopping", &materialized));
+    weir_to(weir_to_stream(weir_suppress(counts, NULL)), "closed");
+}
+
+/* No row is too late for another: what meets is told by the inputs alone. */
+static void build_met(struct weir_builder *builder, struct weir_stream *events,
+                      const struct job_shape *shape)
+{
+    enum { DAY_MS = 86400000 };
+    struct weir_stream *clicks = weir_stream(builder, "clicks", WEIR_STRING, WEIR_INT64);
+    weir_to(weir_stream_join(events, clicks, join, NULL, WEIR_INT64,
+                             WEIR_WITHIN(.before_ms = JOB_WITHIN_MS, .after_ms = JOB_WITHIN_MS,
+                                         .grace_ms = DAY_MS, .store = shape->store,
+                                         .store_name = "met")),
+            "met");
+}
+
 static void build_joined(struct weir_builder *builder, const struct job_shape *shape)
 {
     struct weir_materialized materialized;
@@ -207,6 +232,8 @@ struct weir_topology *job_topology(struct simulation *simulation, const struct j
         if (shape->parts & JOB_WINDOWS) build_windows(events, shape);
         if (shape->parts & JOB_FOLDS) build_folds(events, shape);
         if (shape->parts & JOB_SEEN) build_seen(builder, events, shape);
+        if (shape->parts & JOB_CLOSED) build_closed(events, shape);
+        if (shape->parts & JOB_MET) build_met(builder, events, shape);
     }
     if (shape->parts & JOB_JOINED) build_joined(builder, shape);
     if (shape->parts & JOB_GRACED) build_graced(builder, shape);

@@ -11,7 +11,9 @@
  *           │          └─ group by another key (repartition) ── count ─────────> counts
  *           ├─ by key, in windows with grace ── count ─────────────────────────> windows
  *           ├─ by key, uncached ── fold (order matters) ───────────────────────> folds
- *           └─ a processor: a store, and a timer on stream time that counts itself in it
+ *           ├─ a processor: a store, and a timer on stream time that counts itself in it
+ *           ├─ by key, in hopping windows ── count ── suppress until they close > closed
+ *           └─ join with clicks, within a window ──────────────────────────────> met
  *   clicks ─┬─ join with the table rows ───────────────────────────────────────> joined
  *           └─ join with what it was, with grace ──────────────────────────────> graced
  */
@@ -22,12 +24,16 @@ enum job_part {
     JOB_SEEN = 8,
     JOB_JOINED = 16,
     JOB_GRACED = 32,
-    JOB_ALL = 63,
+    JOB_CLOSED = 64,
+    JOB_MET = 128,
+    JOB_ALL = 255,
 };
 
 enum {
     JOB_WINDOW_MS = 100,
     JOB_GRACE_MS = 60,
+    JOB_ADVANCE_MS = 40, /* of hopping windows */
+    JOB_WITHIN_MS = 20,  /* of the join */
     JOB_TIMER_MS = 50,
     JOB_JOIN_GRACE_MS = 40,
     JOB_HISTORY_MS = 1 << 30, /* all there is */

@@ -415,6 +415,63 @@ static void check_graced(struct check *check)
     free_table(&versions);
 }
 
+/* A record in each of its windows that is not over. */
+static void answer_hopping(void *context, const struct weir_record *record)
+{
+    struct reading *reading = context;
+    const int64_t timestamp_ms = record->timestamp_ms;
+    if (timestamp_ms > reading->observed_ms) reading->observed_ms = timestamp_ms;
+    int64_t start_ms = timestamp_ms - timestamp_ms % JOB_ADVANCE_MS;
+    for (; start_ms + JOB_WINDOW_MS > timestamp_ms; start_ms -= JOB_ADVANCE_MS) {
+        char key[96];
+        if (start_ms + JOB_WINDOW_MS <= reading->observed_ms - JOB_GRACE_MS) return;
+        (void)snprintf(key, sizeof key, "%s@%lld", record_key(reading, record).key,
+                       (long long)start_ms);
+        need(reading->table, key)->value++;
+    }
+}
+
+/* Each window that is over has come out once, with its last count. */
+static void check_closed(struct check *check)
+{
+    struct table due = {0};
+    if (check->may_lack) return; /* time has moved by records that power took */
+    for (int32_t i = 0; i < check->shape->partition_count; i++) {
+        struct table windows = {0};
+        struct reading reading = {.table = &windows, .partition = i, .observed_ms = -1};
+        if (!read_partition(check->simulation, "events", i, answer_hopping, &reading)) break;
+        for (size_t w = 0; w < windows.count; w++) {
+            const int64_t end_ms = atoll(strchr(windows.cells[w].key, '@') + 1) + JOB_WINDOW_MS;
+            if (end_ms > reading.observed_ms - JOB_GRACE_MS) continue;
+            push(&due, windows.cells[w].key, windows.cells[w].value);
+        }
+        free_table(&windows);
+    }
+    contain(check, "topic 'closed'", read_topic(check, "closed", take_each, KEY_IS_WINDOWED, NULL),
+            due);
+}
+
+/* Each pair within the window, once. The keys of partitions differ, and a value tells its time. */
+static void check_met(struct check *check)
+{
+    struct table events = read_topic(check, "events", take_each, 0, NULL);
+    struct table clicks = read_topic(check, "clicks", take_each, 0, NULL);
+    struct table due = {0};
+    for (size_t e = 0; e < events.count; e++) {
+        const int64_t event = events.cells[e].value;
+        for (size_t c = 0; c < clicks.count; c++) {
+            const int64_t click = clicks.cells[c].value;
+            const int64_t apart_ms = job_timestamp_ms(event) - job_timestamp_ms(click);
+            if (apart_ms < -JOB_WITHIN_MS || apart_ms > JOB_WITHIN_MS) continue;
+            if (strcmp(events.cells[e].key, clicks.cells[c].key) != 0) continue;
+            push(&due, events.cells[e].key, job_join(event, click));
+        }
+    }
+    free_table(&events);
+    free_table(&clicks);
+    contain(check, "topic 'met'", read_topic(check, "met", take_each, 0, NULL), due);
+}
+
 static bool has_lost_power(const struct history *history)
 {
     for (size_t i = 0; i < history->event_count; i++) {
@@ -437,4 +494,6 @@ void job_check(struct simulation *simulation, const struct job_shape *shape)
     if (shape->parts & JOB_SEEN) check_seen(&check);
     if (shape->parts & JOB_JOINED) check_joined(&check);
     if (shape->parts & JOB_GRACED) check_graced(&check);
+    if (shape->parts & JOB_CLOSED) check_closed(&check);
+    if (shape->parts & JOB_MET) check_met(&check);
 }

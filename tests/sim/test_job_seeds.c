@@ -23,8 +23,9 @@ static void draw_shape(struct simulation *simulation, struct job_shape *shape)
 
 static bool make_topics(struct simulation *simulation, const struct job_shape *shape)
 {
-    static const char *const topics[] = {"events",  "clicks", "rows",   "filtered", "counts",
-                                         "windows", "folds",  "joined", "graced"};
+    static const char *const topics[] = {"events", "clicks",  "rows",  "filtered",
+                                         "counts", "windows", "folds", "joined",
+                                         "graced", "closed",  "met"};
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         int64_t segment_bytes = (int64_t)200 << simulation_draw(simulation, 10);
         bool is_input = i < INPUTS;
@@ -106,8 +107,8 @@ static void play(struct simulation *simulation, const struct job_shape *shape,
     int producer_count = 1 + (int)simulation_draw(simulation, PRODUCERS_MAX);
     for (int i = 0; i < producer_count; i++) {
         bool has_events = (shape->parts & ~(unsigned)CLICKS) != 0;
-        bool is_click =
-            (shape->parts & CLICKS) != 0 && (!has_events || simulation_chance(simulation, 400));
+        bool is_click = (shape->parts & (CLICKS | JOB_MET)) != 0 &&
+                        (!has_events || simulation_chance(simulation, 400));
         add_producer(simulation, shape, 2 + i, inputs[is_click],
                      20 + simulation_draw(simulation, 500), logs[is_click]);
     }
