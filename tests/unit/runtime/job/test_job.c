@@ -351,6 +351,12 @@ START_TEST(bad_options_are_refused)
         stage_try_start(&stage, plan_filter(&plan), STAGE_OPTIONS(.cache_max_bytes = -5), &error));
     ck_assert_ptr_nonnull(strstr(error.text, "cache_max_bytes is -5"));
     ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&plan),
+                                       STAGE_OPTIONS(.repartition_isolation_level = 2), &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "repartition_isolation_level is 2"));
+    ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&plan),
+                                       STAGE_OPTIONS(.transaction_timeout_ms = INT64_MAX), &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "transaction_timeout_ms is "));
+    ck_assert_ptr_null(stage_try_start(&stage, plan_filter(&plan),
                                        STAGE_OPTIONS(.task_max_time_skew_ms = -2), &error));
     ck_assert_ptr_nonnull(strstr(error.text, "task_max_time_skew_ms is -2"));
 }
