@@ -111,6 +111,7 @@ extern const struct cli_command cli_app_describe;
 extern const struct cli_command cli_app_reset;
 extern const struct cli_command cli_app_release;
 extern const struct cli_command cli_app_adopt;
+extern const struct cli_command cli_topology_diff;
 extern const struct cli_command cli_log_dump;
 extern const struct cli_command cli_log_verify;
 extern const struct cli_command cli_log_repair;

@@ -11,15 +11,16 @@
 #include "cli/say.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_server,         &cli_topic_create, &cli_topic_list,
-    &cli_topic_describe, &cli_topic_alter,  &cli_topic_add_partitions,
-    &cli_topic_compact,  &cli_topic_delete, &cli_produce,
-    &cli_consume,        &cli_group_list,   &cli_group_describe,
-    &cli_group_watch,    &cli_group_reset,  &cli_group_delete,
-    &cli_app_list,       &cli_app_describe, &cli_app_reset,
-    &cli_app_release,    &cli_app_adopt,    &cli_log_dump,
-    &cli_log_verify,     &cli_log_repair,   &cli_txn_list,
-    &cli_txn_describe,   &cli_txn_abort,    &cli_txn_find_hanging,
+    &cli_server,           &cli_topic_create, &cli_topic_list,
+    &cli_topic_describe,   &cli_topic_alter,  &cli_topic_add_partitions,
+    &cli_topic_compact,    &cli_topic_delete, &cli_produce,
+    &cli_consume,          &cli_group_list,   &cli_group_describe,
+    &cli_group_watch,      &cli_group_reset,  &cli_group_delete,
+    &cli_app_list,         &cli_app_describe, &cli_app_reset,
+    &cli_app_release,      &cli_app_adopt,    &cli_topology_diff,
+    &cli_log_dump,         &cli_log_verify,   &cli_log_repair,
+    &cli_txn_list,         &cli_txn_describe, &cli_txn_abort,
+    &cli_txn_find_hanging,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0], NAME_SIZE_MAX = 64 };
 

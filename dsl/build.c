@@ -34,6 +34,13 @@ const char *weir_topology_describe(const struct weir_topology *topology)
     return topology->description;
 }
 
+const char *weir_topology_dump(const struct weir_topology *topology)
+{
+    if (topology == NULL) return "";
+    weir_assert(topology->magic == WEIR_TOPOLOGY_MAGIC && topology->dump != NULL);
+    return topology->dump;
+}
+
 struct weir_topology *weir_build(struct weir_builder *builder, struct weir_error *error)
 {
     weir_error_clear(error);

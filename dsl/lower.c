@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/saturate.h"
 #include "dsl/logical.h"
+#include "runtime/task/topology_dump.h"
 #include "runtime/state/key_schema.h"
 
 #define CHANGELOG_EXTRA_RETENTION_MS (INT64_C(24) * 60 * 60 * 1000)
@@ -378,6 +379,7 @@ int weir_lower(const struct weir_builder *builder, struct weir_topology *topolog
     if (rc == 0) rc = weir_partition(topology, lowering.nodes, lowering.stores, error);
     if (rc < 0) return rc;
     topology->description = weir_describe(topology);
+    topology->dump = weir_topology_dump_text(topology);
     return topology->description != NULL
                ? 0
                : weir_error_set(error, WEIR_NO_MEMORY, "no memory to build");

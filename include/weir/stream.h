@@ -48,6 +48,9 @@ WEIR_API struct weir_topology *weir_build(struct weir_builder *builder, struct w
 WEIR_API void weir_topology_free(struct weir_topology *topology);
 /** Kafka Streams' text form ("Topologies:\n   Sub-topology: 0\n …"); lives with the topology. */
 WEIR_API const char *weir_topology_describe(const struct weir_topology *topology);
+/** What it keeps between two starts, and finds again by name: inputs, stores and what their bytes are, repartition topics,
+ * nodes that go by time. `weir topology diff OLD NEW` compares two of these, each in a file. The topology's. */
+WEIR_API const char *weir_topology_dump(const struct weir_topology *topology);
 
 /* ---- user functions -------------------------------------------------------------------------- */
 

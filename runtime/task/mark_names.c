@@ -31,36 +31,49 @@ static bool is_numbered(const char *name)
     return strspn(name + size - NAME_DIGITS, "0123456789") == NAME_DIGITS;
 }
 
-static const char *base_name(struct weir_task *task, const struct weir_plan_node *plan)
+static const char *base_name(const struct weir_topology *topology,
+                             const struct weir_plan_node *plan, struct weir_arena *arena)
 {
-    const struct weir_topology *topology = task->options.config->topology;
-    struct weir_arena *memory = &task->memory;
     if (plan->ops->traits.is_named_by_parent && plan->parent_count > 0) {
         const struct weir_plan_node *parent = &topology->nodes[plan->parents[0]];
         weir_assert(!parent->ops->traits.is_named_by_parent);
-        const char *above = base_name(task, parent);
-        return above != NULL ? weir_arena_printf(memory, "below:%s", above) : NULL;
+        const char *above = base_name(topology, parent, arena);
+        return above != NULL ? weir_arena_printf(arena, "below:%s", above) : NULL;
     }
     if (plan->store_count > 0) {
-        return weir_arena_printf(memory, "store:%s", topology->stores[plan->stores[0]].spec.name);
+        return weir_arena_printf(arena, "store:%s", topology->stores[plan->stores[0]].spec.name);
     }
-    if (!is_numbered(plan->name)) return weir_arena_printf(memory, "name:%s", plan->name);
-    return weir_arena_printf(memory, "kind:%s", plan->ops->name);
+    if (!is_numbered(plan->name)) return weir_arena_printf(arena, "name:%s", plan->name);
+    return weir_arena_printf(arena, "kind:%s", plan->ops->name);
 }
 
-int weir_task_name_nodes(struct weir_task *task)
+int weir_mark_names(const struct weir_topology *topology, size_t subtopology,
+                    struct weir_arena *arena, const char ***names_out)
 {
-    size_t count = task->plan->node_count;
-    const char **bases = weir_arena_array(&task->memory, count, sizeof *bases);
-    for (size_t i = 0; bases != NULL && i < count; i++) {
-        bases[i] = base_name(task, task->nodes[i].plan);
-        if (bases[i] == NULL) break;
+    const struct weir_plan_subtopology *plan = &topology->subtopologies[subtopology];
+    const char **bases = weir_arena_array(arena, plan->node_count, sizeof *bases);
+    const char **names = weir_arena_array(arena, plan->node_count, sizeof *names);
+    if (bases == NULL || names == NULL) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < plan->node_count; i++) {
+        bases[i] = base_name(topology, &topology->nodes[plan->nodes[i]], arena);
+        if (bases[i] == NULL) return WEIR_NO_MEMORY;
         int before = 0;
         for (size_t k = 0; k < i; k++) {
             before += strcmp(bases[k], bases[i]) == 0;
         }
-        task->nodes[i].mark_name =
-            before == 0 ? bases[i] : weir_arena_printf(&task->memory, "%s#%d", bases[i], before);
+        names[i] = before == 0 ? bases[i] : weir_arena_printf(arena, "%s#%d", bases[i], before);
     }
-    return weir_arena_failed(&task->memory) ? WEIR_NO_MEMORY : 0;
+    *names_out = names;
+    return weir_arena_failed(arena) ? WEIR_NO_MEMORY : 0;
+}
+
+int weir_task_name_nodes(struct weir_task *task)
+{
+    const char **names = NULL;
+    int rc = weir_mark_names(task->options.config->topology, (size_t)task->options.subtopology,
+                             &task->memory, &names);
+    for (size_t i = 0; rc == 0 && i < task->plan->node_count; i++) {
+        task->nodes[i].mark_name = names[i];
+    }
+    return rc;
 }

@@ -192,7 +192,10 @@ static inline size_t weir_changelog_topic(const struct weir_topology *topology, 
 /** task_output.c: send what its sinks gathered of the batch that is through. */
 int weir_task_send_gathered(struct weir_task *task);
 
-/** mark_names.c: what a commit calls the task's nodes. WEIR_NO_MEMORY. */
+/** mark_names.c: what commits call the nodes of a sub-topology, in its order; in `arena`. WEIR_NO_MEMORY. */
+int weir_mark_names(const struct weir_topology *topology, size_t subtopology,
+                    struct weir_arena *arena, const char ***names_out);
+/** The task's nodes get theirs. WEIR_NO_MEMORY. */
 int weir_task_name_nodes(struct weir_task *task);
 
 /** The topic that serves as the changelog of the topology's store `store`; -1: it has its own. */

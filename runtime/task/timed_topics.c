@@ -3,7 +3,7 @@
 #include "runtime/state/key_schema.h"
 #include "runtime/task/node.h"
 
-static bool observes_time(const struct weir_topology *topology, const struct weir_plan_node *node)
+bool weir_observes_time(const struct weir_topology *topology, const struct weir_plan_node *node)
 {
     const struct weir_operator_traits *traits = &node->ops->traits;
     if (traits->has_timers || traits->observes_time) return true;
@@ -64,7 +64,7 @@ static bool is_time_observed(const struct weir_topology *topology, size_t topic)
 {
     for (size_t i = 0; i < topology->node_count; i++) {
         const struct weir_plan_node *node = &topology->nodes[i];
-        if (observes_time(topology, node) &&
+        if (weir_observes_time(topology, node) &&
             weir_reads_topic(topology, (size_t)node->subtopology, topic))
             return true;
     }

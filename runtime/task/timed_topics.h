@@ -14,6 +14,8 @@
  */
 int weir_find_timed_topics(const struct weir_topology *topology, const int32_t *task_counts,
                            struct weir_arena *arena, struct weir_job_topic *topics);
+/** Whether stream time decides what a node does. */
+bool weir_observes_time(const struct weir_topology *topology, const struct weir_plan_node *node);
 /** Whether the sub-topology has a sink for the topic. */
 bool weir_writes_topic(const struct weir_topology *topology, size_t subtopology, size_t topic);
 /** Whether it has a source of the topic. */

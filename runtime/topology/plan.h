@@ -128,6 +128,7 @@ struct weir_topology {
     const struct weir_plan_subtopology *subtopologies;
     size_t subtopology_count;
     const char *description;
+    const char *dump; /* what it keeps (runtime/task/topology_dump.h) */
 };
 
 /** What holds in all of it, once it is built: whoever built it and whoever runs it look, once each. */

@@ -398,6 +398,7 @@ START_TEST(a_handle_that_is_null_is_refused)
     weir_builder_free(NULL);
     weir_topology_free(NULL);
     ck_assert_str_eq(weir_topology_describe(NULL), "");
+    ck_assert_str_eq(weir_topology_dump(NULL), "");
 }
 END_TEST
 
