@@ -114,6 +114,10 @@ struct weir_streams_options {
      * topic may be ahead of the wall clock. 0: as far as it likes. */
     int64_t timestamp_after_max_ms;
     enum weir_on_timestamp_after on_timestamp_after_max;
+    /* An input that has stood at its log's end for so long, of wall-clock time, lets stream time go on with the wall clock,
+     * that long behind it: windows close and timers fire though no record comes, and what then comes is late by it. 0: only
+     * records move time. docs/guide/time-and-windows.md. */
+    int64_t idle_close_ms;
     /* Where records go, as they were read, that windows or joins drop as late; part of the commit as all outputs are. NULL:
      * nowhere, they are counted. docs/guide/time-and-windows.md. */
     const char *late_topic;

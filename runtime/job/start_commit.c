@@ -326,6 +326,14 @@ static int share_memory(struct weir_streams *streams, size_t task_count, struct 
 }
 
 /* Tasks go round the threads: those of one sub-topology, which cost alike, spread over them. */
+/* One writer alone tells as well: that it stands idle, its readers know from nobody else. */
+static void say_times_everywhere(struct weir_streams *streams)
+{
+    for (size_t t = 0; t < streams->topology->topic_count; t++) {
+        streams->topics[t].is_timed |= streams->topics[t].decides_time;
+    }
+}
+
 int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
 {
     struct weir_streams *streams = start->streams;
@@ -345,6 +353,7 @@ int weir_start_make_tasks(struct weir_start *start, struct weir_error *error)
         streams->task_config.task_counts = streams->task_counts;
         rc = weir_find_timed_topics(streams->topology, streams->task_counts, &streams->memory,
                                     streams->topics);
+        if (rc >= 0 && streams->options.idle_close_ms > 0) say_times_everywhere(streams);
         rc = rc < 0 ? weir_start_no_memory(error) : weir_start_make_groups(start, error);
         if (rc >= 0) rc = make_threads(start, total, error);
         if (rc >= 0) weir_start_join_groups(streams);

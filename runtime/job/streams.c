@@ -92,6 +92,11 @@ static int check_options(const struct weir_streams_options *options, struct weir
                               ": milliseconds, 0 for the default or WEIR_TIME_SKEW_OFF",
                               options->task_max_time_skew_ms);
     }
+    if (options->idle_close_ms < 0) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "idle_close_ms is %" PRId64 ": milliseconds, or 0 for never",
+                              options->idle_close_ms);
+    }
     if (options->window_emit_interval_ms < WEIR_EMIT_AT_ONCE) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "window_emit_interval_ms is %" PRId64
@@ -202,6 +207,7 @@ static int prepare_tables(struct weir_streams *streams, struct weir_error *error
         .on_deserialization_error = options->on_deserialization_error,
         .on_processing_error = options->on_processing_error,
         .on_production_error = options->on_production_error,
+        .idle_close_ms = options->idle_close_ms,
         .timestamp_after_max_ms = options->timestamp_after_max_ms,
         .on_timestamp_after_max = options->on_timestamp_after_max,
         .caches = options->cache_max_bytes != WEIR_CACHE_OFF,

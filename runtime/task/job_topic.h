@@ -20,6 +20,7 @@ struct weir_job_topic {
     int32_t partition_count;
     bool is_internal;   /* repartition or changelog: the job is its only writer */
     bool keys_required; /* compacted */
+    bool decides_time;  /* stream time decides something behind it */
     bool is_timed;      /* its writers say how far they are in time (time_state.h) */
     bool bounds_time;   /* and may be apart: stream time behind it is the least of theirs */
     int64_t max_message_bytes;

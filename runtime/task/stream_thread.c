@@ -114,7 +114,9 @@ static struct weir_mono timers_due(const struct weir_stream_thread *thread)
     int64_t next_ms = INT64_MAX;
     for (size_t i = 0; i < thread->task_count; i++) {
         int64_t wall_ms = thread->tasks[i].task->timers.next_wall_ms;
+        const int64_t idle_ms = weir_task_time_idle_due(thread->tasks[i].task);
         if (wall_ms < next_ms) next_ms = wall_ms;
+        if (idle_ms < next_ms) next_ms = idle_ms;
     }
     if (next_ms == INT64_MAX || thread->options.drive->is_manual) return WEIR_MONO_NEVER;
     int64_t wait_ms = next_ms - weir_wall_now(thread->env).ms;

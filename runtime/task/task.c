@@ -349,6 +349,8 @@ void weir_task_note_catching_up(struct weir_task *task, int rows)
 int weir_task_run_timers(struct weir_task *task, int64_t wall_now_ms)
 {
     task->wall_now_ms = wall_now_ms;
+    int idle = weir_task_time_idle(task);
+    if (idle < 0) return stopped(task, idle);
     if (task->timers.next_wall_ms > wall_now_ms) return 0;
     int rc = weir_timers_run(&task->timers, WEIR_PUNCTUATE_WALL_CLOCK, wall_now_ms);
     weir_arena_reset(task->arena);

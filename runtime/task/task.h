@@ -64,6 +64,7 @@ struct weir_task_config {
     enum weir_on_error on_deserialization_error;
     enum weir_on_error on_processing_error;
     enum weir_on_error on_production_error;
+    int64_t idle_close_ms;          /* at the end of its inputs for so long; 0: never */
     int64_t timestamp_after_max_ms; /* ahead of the wall clock; 0: no bound */
     enum weir_on_timestamp_after on_timestamp_after_max;
     bool caches;
@@ -220,6 +221,12 @@ bool weir_is_time_note(const struct weir_record *record);
 int weir_task_time_follow(struct weir_task *task);
 /** Rows up to this timestamp are through. */
 void weir_task_time_advance(struct weir_task *task, int64_t time_ms);
+
+/** The clock was looked at: where all inputs have stood at their end for idle_close_ms, time goes on with it. 0, or what
+ * stops the task. */
+int weir_task_time_idle(struct weir_task *task);
+/** When it has to be looked at again, by the wall clock; INT64_MAX: it has not. */
+int64_t weir_task_time_idle_due(const struct weir_task *task);
 
 /** A batch of so many rows is about to be processed: move on what is said with its rows. */
 void weir_task_time_begin_batch(struct weir_task *task, size_t row_count);

@@ -22,6 +22,7 @@ static int forward(struct weir_node *node, size_t from, size_t to, const struct 
 {
     weir_assert(from <= to && to <= node->plan->child_count);
     if (batch->count == 0) return 0;
+    node->task->is_dirty = true; /* the wall clock may have made the rows */
     if (batch->count == 1 || !weir_node_goes_by_row(node, batch)) {
         for (size_t i = from; i < to; i++) {
             int rc = process_child(node->children[i], batch);

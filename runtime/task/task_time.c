@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/saturate.h"
 #include "runtime/task/task.h"
 #include "runtime/task/timed_topics.h"
 
@@ -82,6 +83,7 @@ static void set_saying(struct weir_task *task, int64_t time_ms, bool is_at_end)
         .partition = task->options.partition,
         .time_ms = time_ms,
         .is_at_end = is_at_end,
+        .is_idle = is_at_end && time->is_idle,
     };
     time->version++;
     if (time->version == 0) time->version = 1; /* 0 is nothing yet */
@@ -95,6 +97,7 @@ int weir_task_time_init(struct weir_task *task)
     *time = (struct weir_task_time){
         .seen_ms = -1,
         .bound_ms = INT64_MAX,
+        .idle_since_ms = -1,
         .saying_header = {weir_text(WEIR_TIME_HEADER_KEY),
                           weir_slice(time->saying_bytes, sizeof time->saying_bytes)},
     };
@@ -299,7 +302,8 @@ static int add_notes(struct weir_task *task)
         const struct weir_told *told = &time->tellings[t];
         for (int32_t p = 0; p < told->partition_count; p++) {
             bool knows = told->versions[p] == time->version;
-            knows |= time->saying.is_at_end && told->versions[p] != 0 && told->at_end[p];
+            knows |= time->saying.is_at_end && !time->saying.is_idle && told->versions[p] != 0 &&
+                     told->at_end[p];
             if (knows) continue;
             task->is_dirty = true;
             int rc = add_note(task, told, p);
@@ -315,10 +319,104 @@ int weir_task_time_tell(struct weir_task *task, bool is_flushed)
     if (time->told == NULL) return 0;
     if (time->holds_back && !is_flushed && task->is_dirty) return 0;
     bool ends = is_at_end(task);
-    if (ends == time->saying.is_at_end) {
+    if (ends == time->saying.is_at_end && !(ends && time->has_idled)) {
         if (ends || time->rows_since_notes < time->rows_per_saying) return 0;
     }
     set_saying(task, time_to_say(task), ends);
     time->rows_since_notes = 0;
+    time->has_idled = false;
     return add_notes(task);
+}
+
+/* ---- by the wall clock ----------------------------------------------------------------------- */
+
+/* What an idle task does costs a commit, and a note to each partition behind it: not more often. */
+static int64_t idle_step_ms(const struct weir_task *task)
+{
+    enum { STEPS = 10, STEP_MIN_MS = 1000 };
+    const int64_t step_ms = task->options.config->idle_close_ms / STEPS;
+    return step_ms > STEP_MIN_MS ? step_ms : STEP_MIN_MS;
+}
+
+/* As far as idle inputs let time go; -1: not all of them are, or not for long enough. What a repartition topic's writers
+ * do not say nobody knows. */
+static int64_t idle_time_ms(const struct weir_task *task)
+{
+    const int64_t idle_ms = task->options.config->idle_close_ms;
+    const int64_t since_ms = task->time.idle_since_ms;
+    int64_t time_ms = INT64_MAX;
+    for (size_t i = 0; i < task->input_count; i++) {
+        const struct weir_task_input *input = &task->inputs[i];
+        int64_t reached_ms = -1;
+        if (input->writers != NULL) {
+            reached_ms = weir_writer_times_idle_ms(input->writers);
+        } else if (!input->is_repartition && task->wall_now_ms - since_ms >= idle_ms) {
+            reached_ms = task->wall_now_ms - idle_ms;
+        }
+        if (reached_ms < time_ms) time_ms = reached_ms;
+    }
+    return task->input_count > 0 ? time_ms : -1;
+}
+
+/* Rows that a cache above holds of what may close go with the flush before a commit. */
+static bool waits_for_flush(const struct weir_task *task, const struct weir_node *node)
+{
+    const struct weir_operator_ops *ops = node->plan->ops;
+    return task->options.config->caches && ops->holds_from_ms != NULL &&
+           ops->holds_from_ms(node) < INT64_MAX;
+}
+
+/* A node that has seen nothing has nothing to close: the first record of a history is not late. */
+static int go_to(struct weir_task *task, int64_t time_ms)
+{
+    int rc = 0;
+    if (time_ms > task->stream_time_ms) task->stream_time_ms = time_ms;
+    for (size_t i = 0; i < task->plan->node_count && rc >= 0; i++) {
+        struct weir_node *node = &task->nodes[i];
+        if (node->seen_ms < 0 || node->observed_ms >= time_ms) continue;
+        node->observed_ms = time_ms;
+        if (node->plan->ops->time_advanced == NULL) continue;
+        task->is_dirty |= waits_for_flush(task, node);
+        rc = node->plan->ops->time_advanced(node); /* what it forwards makes the task dirty */
+    }
+    if (rc >= 0) {
+        rc = weir_timers_run(&task->timers, WEIR_PUNCTUATE_STREAM_TIME, task->stream_time_ms);
+        task->is_dirty |= rc > 0;
+    }
+    weir_arena_reset(task->arena);
+    return rc < 0 ? rc : 0;
+}
+
+int weir_task_time_idle(struct weir_task *task)
+{
+    struct weir_task_time *time = &task->time;
+    const int64_t now_ms = task->wall_now_ms;
+    if (task->options.config->idle_close_ms == 0) return 0;
+    if (!is_at_end(task)) {
+        time->idle_since_ms = -1;
+        time->is_idle = false;
+        return 0;
+    }
+    /* A clock that is put back counts anew. */
+    if (time->idle_since_ms < 0 || now_ms < time->idle_since_ms) time->idle_since_ms = now_ms;
+    if (now_ms < time->idle_next_ms && time->idle_next_ms - now_ms <= idle_step_ms(task)) return 0;
+    const int64_t time_ms = idle_time_ms(task);
+    if (time_ms < 0) return 0;
+    time->idle_next_ms = now_ms + idle_step_ms(task);
+    time->is_idle = true;
+    time->has_idled = time->told != NULL;
+    return time_ms > task->stream_time_ms ? go_to(task, time_ms) : 0;
+}
+
+int64_t weir_task_time_idle_due(const struct weir_task *task)
+{
+    const struct weir_task_time *time = &task->time;
+    const int64_t idle_ms = task->options.config->idle_close_ms;
+    if (idle_ms == 0 || time->idle_since_ms < 0) return INT64_MAX;
+    if (time->is_idle) return time->idle_next_ms;
+    for (size_t i = 0; i < task->input_count; i++) {
+        if (task->inputs[i].is_repartition) continue;
+        return weir_saturating_add(time->idle_since_ms, idle_ms);
+    }
+    return INT64_MAX; /* a note wakes it */
 }

@@ -25,6 +25,10 @@
  *   - nor does it pass what operators hold until time has come (suppress, windows that emit when
  *     they close).
  *
+ * With idle_close_ms a task that has stood at the end of its inputs for that long goes on by the wall clock, that long
+ * behind it, a step at a time (`is_idle`), and says so by notes. One that reads timed inputs goes as far as the least
+ * of what their writers say in this way, and no further by itself: what they still hold back comes before it.
+ *
  * The stream thread's.
  */
 /** What the partitions of one sink's topic have been told. */
@@ -49,7 +53,11 @@ struct weir_task_time {
     size_t rows_per_saying;
     size_t rows_since;       /* what is said has moved on */
     size_t rows_since_notes; /* all have heard it */
-    uint32_t version;        /* of what is said; at first 1 */
+    int64_t idle_since_ms;   /* by the wall clock; -1: it is not at the end of its inputs */
+    int64_t idle_next_ms;    /* the next step, not before */
+    bool is_idle;
+    bool has_idled;   /* a step was made that has not been told */
+    uint32_t version; /* of what is said; at first 1 */
     struct weir_writer_time saying;
     uint8_t saying_bytes[WEIR_TIME_HEADER_SIZE];
     struct weir_header saying_header;

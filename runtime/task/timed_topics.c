@@ -112,6 +112,7 @@ int weir_find_timed_topics(const struct weir_topology *topology, const int32_t *
             is_wanted |= is_time_observed(topology, u);
             leads_apart |= are_apart[u];
         }
+        topics[t].decides_time = is_wanted;
         topics[t].bounds_time = is_wanted && are_apart[t];
         topics[t].is_timed = is_wanted && (are_apart[t] || leads_apart);
     }

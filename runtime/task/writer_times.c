@@ -8,7 +8,7 @@
 
 /* ---- the header ------------------------------------------------------------------------------ */
 
-enum { VERSION = 1, FLAG_AT_END = 1, FLAG_TIME_NOTE = 2 };
+enum { VERSION = 1, FLAG_AT_END = 1, FLAG_TIME_NOTE = 2, FLAG_IDLE = 4 };
 
 void weir_writer_time_encode(const struct weir_writer_time *time,
                              uint8_t bytes[WEIR_TIME_HEADER_SIZE])
@@ -16,7 +16,8 @@ void weir_writer_time_encode(const struct weir_writer_time *time,
     weir_assert(time->subtopology >= 0 && time->partition >= 0 && time->time_ms >= -1);
     bytes[0] = VERSION;
     bytes[1] =
-        (uint8_t)((time->is_at_end ? FLAG_AT_END : 0) | (time->is_time_note ? FLAG_TIME_NOTE : 0));
+        (uint8_t)((time->is_at_end ? FLAG_AT_END : 0) | (time->is_time_note ? FLAG_TIME_NOTE : 0) |
+                  (time->is_idle ? FLAG_IDLE : 0));
     weir_store_u32(bytes + 2, (uint32_t)time->subtopology);
     weir_store_u32(bytes + 6, (uint32_t)time->partition);
     weir_store_u64(bytes + 10, (uint64_t)time->time_ms);
@@ -39,6 +40,7 @@ bool weir_writer_time_decode(const struct weir_header *header, struct weir_write
         .time_ms = (int64_t)weir_load_u64(bytes + 10),
         .is_at_end = (bytes[1] & FLAG_AT_END) != 0,
         .is_time_note = (bytes[1] & FLAG_TIME_NOTE) != 0,
+        .is_idle = (bytes[1] & FLAG_IDLE) != 0,
     };
     if (time.subtopology < 0 || time.partition < 0 || time.time_ms < -1) return false;
     *time_out = time;
@@ -122,6 +124,17 @@ void weir_writer_times_take(struct weir_writer_times *times, int64_t offset,
     const int32_t number = number_of(times, offset, time);
     if (number < 0) return;
     times->least_ms = weir_writer_times_least_with(times, offset, time);
-    times->writers[number] =
-        (struct weir_writer_reached){.time_ms = time->time_ms, .is_at_end = time->is_at_end};
+    times->writers[number] = (struct weir_writer_reached){
+        .time_ms = time->time_ms, .is_at_end = time->is_at_end, .is_idle = time->is_idle};
+}
+
+int64_t weir_writer_times_idle_ms(const struct weir_writer_times *times)
+{
+    int64_t idle_ms = INT64_MAX;
+    for (size_t i = 0; i < times->count; i++) {
+        const struct weir_writer_reached *writer = &times->writers[i];
+        if (!writer->is_at_end || !writer->is_idle) return -1;
+        if (writer->time_ms < idle_ms) idle_ms = writer->time_ms;
+    }
+    return idle_ms;
 }

@@ -42,6 +42,7 @@ struct weir_writer_time {
     /* Nothing of it that is still to come is older, but for its own disorder; -1: not known. */
     int64_t time_ms;
     bool is_at_end;    /* it has written all that comes of its inputs as they stand */
+    bool is_idle;      /* so it has been for idle_close_ms: its time goes with the wall clock */
     bool is_time_note; /* the record is no record */
 };
 
@@ -56,6 +57,7 @@ bool weir_writer_time_decode(const struct weir_header *header, struct weir_write
 struct weir_writer_reached {
     int64_t time_ms; /* -1: it has not said */
     bool is_at_end;
+    bool is_idle;
 };
 
 struct weir_writer_times {
@@ -80,5 +82,7 @@ int64_t weir_writer_times_least_with(const struct weir_writer_times *times, int6
  * nothing. */
 void weir_writer_times_take(struct weir_writer_times *times, int64_t offset,
                             const struct weir_writer_time *time);
+/** The least of what they have said by the wall clock; -1: not all of them stand idle. */
+int64_t weir_writer_times_idle_ms(const struct weir_writer_times *times);
 
 #endif

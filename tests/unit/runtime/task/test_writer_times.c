@@ -56,10 +56,11 @@ static struct weir_header header_of(const uint8_t *bytes, size_t size)
 START_TEST(a_header_says_what_was_put_into_it)
 {
     static const struct weir_writer_time said[] = {
-        {0, 0, -1, false, false},
-        {INT32_MAX, INT32_MAX, INT64_MAX, true, true},
-        {3, 7, 1546300818000, true, false},
-        {3, 7, 0, false, true},
+        {.time_ms = -1},
+        {INT32_MAX, INT32_MAX, INT64_MAX, true, true, true},
+        {3, 7, 1546300818000, .is_at_end = true},
+        {3, 7, 0, .is_time_note = true},
+        {3, 7, 0, .is_at_end = true, .is_idle = true},
     };
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
         uint8_t bytes[WEIR_TIME_HEADER_SIZE];
@@ -71,6 +72,7 @@ START_TEST(a_header_says_what_was_put_into_it)
         ck_assert_int_eq(back.partition, said[i].partition);
         ck_assert_int_eq(back.time_ms, said[i].time_ms);
         ck_assert_int_eq(back.is_at_end, said[i].is_at_end);
+        ck_assert_int_eq(back.is_idle, said[i].is_idle);
         ck_assert_int_eq(back.is_time_note, said[i].is_time_note);
     }
 }
@@ -131,6 +133,32 @@ START_TEST(a_writer_at_its_end_does_not_count)
     ck_assert_int_eq(times.least_ms, INT64_MAX);
     say(0, 1, 62);
     ck_assert_int_eq(times.least_ms, 62);
+}
+END_TEST
+
+static void say_idle(int32_t subtopology, int32_t partition, int64_t time_ms)
+{
+    const struct weir_writer_time said = {.subtopology = subtopology,
+                                          .partition = partition,
+                                          .time_ms = time_ms,
+                                          .is_at_end = true,
+                                          .is_idle = true};
+    weir_writer_times_take(&times, 200, &said);
+}
+
+/* The clock moves time once all writers say that it does, and as far as the least of them says. */
+START_TEST(time_goes_by_the_clock_where_all_writers_stand_idle)
+{
+    say_idle(0, 0, 50), say_idle(0, 1, 20), say_idle(2, 0, 90), say_idle(2, 1, 40);
+    ck_assert_int_eq(weir_writer_times_idle_ms(&times), -1);
+    say_at(201, 2, 2, 30, true); /* at its end, and not idle */
+    ck_assert_int_eq(weir_writer_times_idle_ms(&times), -1);
+    say_idle(2, 2, 35);
+    ck_assert_int_eq(weir_writer_times_idle_ms(&times), 20);
+    say_idle(0, 1, 60);
+    ck_assert_int_eq(weir_writer_times_idle_ms(&times), 35);
+    say(2, 0, 91);
+    ck_assert_int_eq(weir_writer_times_idle_ms(&times), -1);
 }
 END_TEST
 
@@ -257,6 +285,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(writers, open_times, close_arena);
     tcase_add_test(writers, the_least_is_that_of_the_slowest_writer);
     tcase_add_test(writers, a_writer_at_its_end_does_not_count);
+    tcase_add_test(writers, time_goes_by_the_clock_where_all_writers_stand_idle);
     tcase_add_test(writers, nobody_else_counts);
     tcase_add_loop_test(writers, the_least_is_what_a_walk_over_all_gives, 0, 20);
     suite_add_tcase(suite, writers);
