@@ -169,8 +169,8 @@ static struct weir_logical_node *add_nodes(const struct cogroup *cogroup)
         parents[i] = node->id;
     }
     const char *name = weir_builder_name(builder, "COGROUPKSTREAM-MERGE-");
-    struct weir_logical_node *merge =
-        weir_builder_add(builder, WEIR_LOGICAL_PLAIN, name, &weir_pass_ops, NULL, 0, parents[0]);
+    struct weir_logical_node *merge = weir_builder_add(
+        builder, WEIR_LOGICAL_PLAIN, name, &weir_cogroup_merge_ops, NULL, 0, parents[0]);
     for (size_t i = 1; merge != NULL && i < count; i++) {
         if (weir_builder_add_parent(builder, merge, parents[i]) < 0) return NULL;
     }
@@ -201,32 +201,31 @@ static int add_store(struct cogroup *cogroup, const struct weir_materialized *ma
 }
 
 static int check_aggregate(struct weir_builder *builder, const struct weir_logical_window *window,
-                           const struct weir_serde *value)
+                           weir_merge_fn merge, const struct weir_serde *value)
 {
     const char *call = "weir_cogrouped_aggregate";
     if (value == NULL) {
         return weir_builder_fail(builder, call,
                                  "the aggregate has no serde, and the table needs one: pass it");
     }
-    /* Their operators know of the rows of one input alone (operators/live_rows.h). */
-    if (window->kind == WEIR_WINDOW_SESSION || window->kind == WEIR_WINDOW_SLIDING) {
+    if (window->kind == WEIR_WINDOW_SESSION && merge == NULL) {
         return weir_builder_fail(builder, call,
-                                 "a cogroup has time windows or unlimited ones: window each stream "
-                                 "by itself to have sessions or sliding windows");
+                                 "sessions become one, and there is no merger: pass one to "
+                                 "weir_cogrouped_windowed_aggregate_merging");
     }
     return 0;
 }
 
 static struct weir_table *aggregate(const struct weir_cogrouped *cogrouped,
                                     const struct weir_logical_window *window,
-                                    weir_initialize_fn initialize, void *context,
-                                    const struct weir_serde *value,
+                                    weir_initialize_fn initialize, weir_merge_fn merge,
+                                    void *context, const struct weir_serde *value,
                                     const struct weir_materialized *materialized)
 {
     struct weir_builder *builder = cogrouped->builder;
     struct weir_table *table = weir_table_dead(builder);
     if (!is_alive(cogrouped) || table == NULL) return table;
-    if (check_aggregate(builder, window, value) < 0) return table;
+    if (check_aggregate(builder, window, merge, value) < 0) return table;
     struct cogroup cogroup = {
         .from = cogrouped,
         .config =
@@ -234,6 +233,8 @@ static struct weir_table *aggregate(const struct weir_cogrouped *cogrouped,
                 .kind = WEIR_AGGREGATE_FOLD,
                 .initialize = initialize,
                 .initialize_context = context,
+                .merge = merge,
+                .is_cogrouped = true,
                 .key_serde = cogrouped->parts[0].stream.key_serde,
                 .value_serde = value,
             },
@@ -259,16 +260,15 @@ struct weir_table *weir_cogrouped_aggregate(struct weir_cogrouped *cogrouped,
 {
     if (!is_cogrouped(cogrouped, "weir_cogrouped_aggregate")) return NULL;
     const struct weir_logical_window no_window = {.kind = WEIR_WINDOW_NONE};
-    return aggregate(cogrouped, &no_window, initialize, context, value, materialized);
+    return aggregate(cogrouped, &no_window, initialize, NULL, context, value, materialized);
 }
 
-struct weir_table *weir_cogrouped_windowed_aggregate(struct weir_cogrouped *cogrouped,
-                                                     const struct weir_windowed_stream *windows,
-                                                     weir_initialize_fn initialize, void *context,
-                                                     const struct weir_serde *value,
-                                                     const struct weir_materialized *materialized)
+static struct weir_table *windowed(struct weir_cogrouped *cogrouped, const char *call,
+                                   const struct weir_windowed_stream *windows,
+                                   weir_initialize_fn initialize, weir_merge_fn merge,
+                                   void *context, const struct weir_serde *value,
+                                   const struct weir_materialized *materialized)
 {
-    static const char call[] = "weir_cogrouped_windowed_aggregate";
     if (!is_cogrouped(cogrouped, call)) return NULL;
     if (!weir_handle_is_given(windows, call, "windowed stream")) return NULL;
     weir_assert(windows->magic == WEIR_WINDOWED_MAGIC);
@@ -280,5 +280,24 @@ struct weir_table *weir_cogrouped_windowed_aggregate(struct weir_cogrouped *cogr
         return weir_table_dead(builder);
     }
     if (windows->stream.node < 0) return weir_table_dead(builder); /* said where it died */
-    return aggregate(cogrouped, &windows->window, initialize, context, value, materialized);
+    return aggregate(cogrouped, &windows->window, initialize, merge, context, value, materialized);
+}
+
+struct weir_table *weir_cogrouped_windowed_aggregate(struct weir_cogrouped *cogrouped,
+                                                     const struct weir_windowed_stream *windows,
+                                                     weir_initialize_fn initialize, void *context,
+                                                     const struct weir_serde *value,
+                                                     const struct weir_materialized *materialized)
+{
+    return windowed(cogrouped, "weir_cogrouped_windowed_aggregate", windows, initialize, NULL,
+                    context, value, materialized);
+}
+
+struct weir_table *weir_cogrouped_windowed_aggregate_merging(
+    struct weir_cogrouped *cogrouped, const struct weir_windowed_stream *windows,
+    weir_initialize_fn initialize, weir_merge_fn merge, void *context,
+    const struct weir_serde *value, const struct weir_materialized *materialized)
+{
+    return windowed(cogrouped, "weir_cogrouped_windowed_aggregate_merging", windows, initialize,
+                    merge, context, value, materialized);
 }

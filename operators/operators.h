@@ -88,6 +88,9 @@ struct weir_aggregate_config {
     int64_t grace_ms;
     bool emits_on_close;
     int64_t retention_ms;  /* sessions, sliding: how far back rows are found */
+    /* One of several inputs of one table (cogroup): its only child is a weir_cogroup_merge_ops, and merge is called
+     * with the initializer's context. */
+    bool is_cogrouped;
     size_t live_bytes_max; /* of where they are found (live_rows.h); 0: its default */
 };
 extern const struct weir_operator_ops weir_aggregate_ops;
@@ -99,6 +102,9 @@ extern const struct weir_operator_ops weir_slices_ops;
 extern const struct weir_operator_ops weir_session_ops;
 /** The same over sliding windows, whose size is the difference. */
 extern const struct weir_operator_ops weir_sliding_ops;
+
+/** The updates of all inputs of one table; and what those of sessions or sliding windows know together. No config. */
+extern const struct weir_operator_ops weir_cogroup_merge_ops;
 
 /** A table's updates held back; store 0 is the buffer. Keys and values are the plan's. */
 struct weir_suppress_config {

@@ -199,6 +199,17 @@ static int merge_reduced(struct weir_row_fold *fold, const struct weir_batch *ba
     return weir_node_serialize(fold->node, config->value_serde, false, fold->object, &fold->bytes);
 }
 
+/* Of several inputs each has an aggregator, and they one merger. */
+static int call_merger(struct weir_node *node, const void *key, const void *other, void *aggregate)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    if (!config->is_cogrouped) return config->merge(&node->call, key, other, aggregate);
+    node->call.context = config->initialize_context;
+    int rc = config->merge(&node->call, key, other, aggregate);
+    node->call.context = config->context;
+    return rc;
+}
+
 static int merge_aggregates(struct weir_row_fold *fold, const struct weir_batch *batch,
                             uint32_t row, const struct weir_slice *olds, size_t count)
 {
@@ -209,7 +220,7 @@ static int merge_aggregates(struct weir_row_fold *fold, const struct weir_batch 
     for (size_t i = 0; i < count && rc >= 0; i++) {
         const void *other;
         rc = read_old(fold, olds[i], &other);
-        if (rc >= 0) rc = config->merge(&node->call, batch->keys[row], other, aggregate);
+        if (rc >= 0) rc = call_merger(node, batch->keys[row], other, aggregate);
         /* Kafka Streams hands null on to what is called next, and no initializer is asked: zeros
          * are that here. */
         if (rc == WEIR_DELETE) memset(aggregate, 0, config->value_serde->object_size);
@@ -281,7 +292,7 @@ static int two_aggregates(struct weir_row_fold *fold, const void *key, struct we
     void *aggregate;
     int rc = own_aggregate(fold, left, &aggregate);
     if (rc >= 0) rc = read_old(fold, right, &other);
-    if (rc >= 0) rc = config->merge(&node->call, key, other, aggregate);
+    if (rc >= 0) rc = call_merger(node, key, other, aggregate);
     if (rc == WEIR_DELETE) return refuse_deletion(fold, "merger");
     if (rc < 0) return rc;
     return weir_node_serialize(node, config->value_serde, false, aggregate, &fold->bytes);

@@ -19,14 +19,15 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/saturate.h"
-#include "operators/live_rows.h"
 #include "operators/row_fold.h"
 #include "operators/rows.h"
+#include "operators/shared_rows.h"
 #include "operators/table_rows.h"
 #include "operators/window_close.h"
 
 struct session_state {
-    struct weir_live_rows live;
+    struct weir_shared_rows *shared; /* `own`, or that of all inputs of a cogroup */
+    struct weir_shared_rows own;
     struct weir_window_close close;
 };
 
@@ -174,13 +175,16 @@ static int process_row(struct weir_row_fold *fold, const struct weir_batch *batc
     struct session_state *state = node->state;
     const int64_t timestamp_ms = batch->timestamps[row];
     const struct weir_slice record_key = batch->key_bytes[row];
-    const int64_t expired_ms = weir_saturating_sub(node->observed_ms, config->retention_ms);
     struct weir_live_key *key;
     struct merge merge;
+    weir_shared_rows_observe(state->shared, node);
+    const int64_t expired_ms =
+        weir_saturating_sub(state->shared->observed_ms, config->retention_ms);
     weir_node_observe(node, timestamp_ms);
-    int rc = weir_live_rows_find(&state->live, record_key, hash, expired_ms, &key);
-    if (rc == 0) rc = weir_live_key_reserve(&state->live, key, 1);
-    if (rc < 0) return weir_live_rows_failed(&state->live, node, rc, node->call.error);
+    weir_shared_rows_observe(state->shared, node);
+    int rc = weir_live_rows_find(&state->shared->live, record_key, hash, expired_ms, &key);
+    if (rc == 0) rc = weir_live_key_reserve(&state->shared->live, key, 1);
+    if (rc < 0) return weir_live_rows_failed(&state->shared->live, node, rc, node->call.error);
     find_merge(config, key, timestamp_ms, &merge);
     if (merge.end_ms < weir_saturating_sub(weir_saturating_sub(node->observed_ms, config->grace_ms),
                                            config->session_gap_ms)) {
@@ -231,6 +235,16 @@ static void advance_store(struct weir_node *node)
     if (time_ms > 0) weir_store_advance(node->stores[0], time_ms);
 }
 
+/* Changes of sessions that are over for the store, though not for this input of several. On a disk Kafka Streams takes
+ * them, to no use, and does not count them. */
+static int64_t refused_by(const struct weir_node *node)
+{
+    const struct weir_aggregate_config *config = node->plan->config;
+    const struct weir_store *store = node->stores[0];
+    const bool counts = config->is_cogrouped && weir_store_spec(store)->kind == WEIR_STORE_MEMORY;
+    return counts ? weir_store_dropped_count(store) : 0;
+}
+
 /* ---- the batch ------------------------------------------------------------------------------- */
 
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
@@ -248,16 +262,19 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     uint64_t *hashes = weir_arena_array(weir_node_arena(node), batch->count, sizeof *hashes);
     if (hashes == NULL) return WEIR_NO_MEMORY;
     for (size_t i = 0; i < batch->count; i++) {
-        hashes[i] = weir_live_rows_hash(&state->live, batch->key_bytes[weir_batch_row(batch, i)]);
+        hashes[i] =
+            weir_live_rows_hash(&state->shared->live, batch->key_bytes[weir_batch_row(batch, i)]);
     }
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         const uint32_t row = weir_batch_row(batch, i);
         if (i + SLOTS_AHEAD < batch->count) {
-            weir_live_rows_prefetch_slot(&state->live, hashes[i + SLOTS_AHEAD]);
-            weir_live_rows_prefetch_key(&state->live, hashes[i + KEYS_AHEAD]);
+            weir_live_rows_prefetch_slot(&state->shared->live, hashes[i + SLOTS_AHEAD]);
+            weir_live_rows_prefetch_key(&state->shared->live, hashes[i + KEYS_AHEAD]);
         }
         const int64_t late_before = late;
+        const int64_t refused = refused_by(node);
         rc = process_row(&fold, batch, row, hashes[i], forwards ? &updates : NULL, &late);
+        if (refused_by(node) > refused) late = late_before + 1;
         if (rc >= 0 && late > late_before) rc = weir_node_send_late(node, batch, row, 1);
         if (rc >= 0) rc = emit_closed(node, batch, row);
     }
@@ -301,10 +318,12 @@ static int open_sessions(struct weir_node *node, struct weir_error *error)
 {
     const struct weir_aggregate_config *config = node->plan->config;
     struct session_state *state = node->state;
-    weir_live_rows_init(&state->live, weir_node_budget(node), config->live_bytes_max);
+    state->shared = weir_shared_rows_of(node, &state->own);
+    const bool is_first = weir_shared_rows_open(state->shared, node);
     weir_window_close_open(&state->close, node);
     advance_store(node);
-    return weir_live_rows_load(&state->live, node,
+    if (!is_first) return 0;
+    return weir_live_rows_load(&state->shared->live, node,
                                weir_saturating_sub(node->observed_ms, config->retention_ms),
                                live_row, error);
 }
@@ -312,7 +331,7 @@ static int open_sessions(struct weir_node *node, struct weir_error *error)
 static void close_sessions(struct weir_node *node)
 {
     struct session_state *state = node->state;
-    weir_live_rows_close(&state->live);
+    weir_shared_rows_close(&state->own);
     weir_window_close_close(&state->close);
 }
 

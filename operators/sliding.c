@@ -26,15 +26,15 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/saturate.h"
-#include "operators/live_rows.h"
 #include "operators/row_fold.h"
 #include "operators/rows.h"
+#include "operators/shared_rows.h"
 #include "operators/table_rows.h"
 #include "operators/window_close.h"
 
 struct sliding_state {
-    struct weir_live_rows live;
-    int64_t store_ms; /* the last start that was put; -1: none */
+    struct weir_shared_rows *shared; /* `own`, or that of all inputs of a cogroup */
+    struct weir_shared_rows own;
     struct weir_window_close close;
 };
 
@@ -324,7 +324,7 @@ static int do_step(struct work *work, const struct step *step, const struct foun
                                                             : weir_null();
     rc = add_update(work, found->keys[i], before, step->kind == COPY, timestamp_ms);
     if (rc < 0) return rc;
-    if (step->start_ms > state->store_ms) state->store_ms = step->start_ms;
+    if (step->start_ms > state->shared->store_ms) state->shared->store_ms = step->start_ms;
     if (!weir_slice_is_null(work->fold.bytes)) {
         weir_live_key_put(work->key, (struct weir_live_row){step->start_ms, timestamp_ms});
     } else if (has_window(work->key, step->start_ms)) {
@@ -340,8 +340,11 @@ static int do_step(struct work *work, const struct step *step, const struct foun
 static int64_t store_time(const struct weir_node *node)
 {
     const struct sliding_state *state = node->state;
-    const int64_t bound_ms = weir_saturating_add(node->observed_ms, 1);
-    return state->store_ms < bound_ms ? state->store_ms : bound_ms;
+    const struct weir_shared_rows *shared = state->shared;
+    const int64_t observed_ms =
+        node->observed_ms > shared->observed_ms ? node->observed_ms : shared->observed_ms;
+    const int64_t bound_ms = weir_saturating_add(observed_ms, 1);
+    return state->shared->store_ms < bound_ms ? state->shared->store_ms : bound_ms;
 }
 
 /* ---- a record -------------------------------------------------------------------------------- */
@@ -356,6 +359,7 @@ static int process_row(struct work *work)
     struct plan plan;
     struct found found = {0};
     weir_node_observe(node, timestamp_ms);
+    weir_shared_rows_observe(state->shared, node);
     work->close_ms = weir_saturating_sub(node->observed_ms, config->grace_ms);
     const int64_t end_ms = weir_saturating_add(timestamp_ms, config->window_size_ms);
     if (end_ms < work->close_ms) {
@@ -364,12 +368,12 @@ static int process_row(struct work *work)
         return 0;
     }
     int rc = weir_live_rows_find(
-        &state->live, record_key, weir_live_rows_hash(&state->live, record_key),
+        &state->shared->live, record_key, weir_live_rows_hash(&state->shared->live, record_key),
         weir_saturating_sub(store_time(node), config->retention_ms), &work->key);
     if (rc == 0) rc = make_plan(node, work->key, timestamp_ms, &plan);
-    if (rc == 0) rc = weir_live_key_reserve(&state->live, work->key, (uint32_t)plan.count);
+    if (rc == 0) rc = weir_live_key_reserve(&state->shared->live, work->key, (uint32_t)plan.count);
     if (rc == 0) rc = find(node, record_key, &plan, &found);
-    if (rc < 0) return weir_live_rows_failed(&state->live, node, rc, node->call.error);
+    if (rc < 0) return weir_live_rows_failed(&state->shared->live, node, rc, node->call.error);
     weir_node_call_row(node, work->batch, work->row);
     for (size_t i = 0; i < plan.count && rc == 0; i++) {
         rc = do_step(work, &plan.steps[i], &found, i);
@@ -475,11 +479,11 @@ static struct weir_live_row live_row(struct weir_slice key, int64_t timestamp_ms
 /* The last start that was put is that of the last window in the store. */
 static void find_store_time(struct sliding_state *state)
 {
-    for (size_t i = 0; i < state->live.slot_count; i++) {
-        const struct weir_live_key *key = state->live.slots[i];
+    for (size_t i = 0; i < state->shared->live.slot_count; i++) {
+        const struct weir_live_key *key = state->shared->live.slots[i];
         if (key == NULL || key->count == 0) continue;
         const int64_t last_ms = key->rows[key->count - 1].time_ms;
-        if (last_ms > state->store_ms) state->store_ms = last_ms;
+        if (last_ms > state->shared->store_ms) state->shared->store_ms = last_ms;
     }
 }
 
@@ -489,12 +493,15 @@ static int open_windows(struct weir_node *node, struct weir_error *error)
     struct sliding_state *state = node->state;
     const int64_t expired_ms = weir_saturating_sub(
         weir_saturating_sub(node->observed_ms, config->window_size_ms), config->retention_ms);
-    *state = (struct sliding_state){.store_ms = -1};
-    weir_live_rows_init(&state->live, weir_node_budget(node), config->live_bytes_max);
+    state->shared = weir_shared_rows_of(node, &state->own);
+    const bool is_first = weir_shared_rows_open(state->shared, node);
     weir_window_close_open(&state->close, node);
-    int rc = weir_live_rows_load(&state->live, node, expired_ms, live_row, error);
+    int rc = 0;
+    if (is_first) {
+        rc = weir_live_rows_load(&state->shared->live, node, expired_ms, live_row, error);
+        if (rc >= 0) find_store_time(state);
+    }
     if (rc < 0) return rc;
-    find_store_time(state);
     advance_store(node);
     return 0;
 }
@@ -502,7 +509,7 @@ static int open_windows(struct weir_node *node, struct weir_error *error)
 static void close_windows(struct weir_node *node)
 {
     struct sliding_state *state = node->state;
-    weir_live_rows_close(&state->live);
+    weir_shared_rows_close(&state->own);
     weir_window_close_close(&state->close);
 }
 

@@ -330,12 +330,17 @@ WEIR_API struct weir_table *weir_cogrouped_aggregate(struct weir_cogrouped *cogr
                                                      weir_initialize_fn initialize, void *context,
                                                      const struct weir_serde *value,
                                                      const struct weir_materialized *materialized);
-/** By time windows or unlimited ones: `windows` is one of the grouped streams, windowed; its windows are
- * those of all. */
+/** By windows: `windows` is one of the grouped streams, windowed; its windows are those of all. Each stream has a stream
+ * time of its own, by which its records are late. */
 WEIR_API struct weir_table *weir_cogrouped_windowed_aggregate(
     struct weir_cogrouped *cogrouped, const struct weir_windowed_stream *windows,
     weir_initialize_fn initialize, void *context, const struct weir_serde *value,
     const struct weir_materialized *materialized);
+/** The same with what makes one of two aggregates: sessions need it. `context` is that of both. */
+WEIR_API struct weir_table *weir_cogrouped_windowed_aggregate_merging(
+    struct weir_cogrouped *cogrouped, const struct weir_windowed_stream *windows,
+    weir_initialize_fn initialize, weir_merge_fn merge, void *context,
+    const struct weir_serde *value, const struct weir_materialized *materialized);
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 

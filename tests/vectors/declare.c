@@ -573,6 +573,9 @@ static void declare_coaggregate(struct graph *graph, const struct line *line)
     struct use *use = new_use(graph, &plain, "first");
     struct thing thing = *from;
     thing.kind = THING_TABLE;
+    const char *merge = line_option(line, "merge");
+    if (merge != NULL && !function_parse(merge, &use->second)) graph_miss(graph, "a function");
+    if (merge != NULL) need_function(graph, &use->second, function_is_fold);
     use->init = line_word(line, 3);
     use->value_out = thing.value = type_of(line_word(line, 4));
     for (size_t i = from->uses_from; i <= from->uses_to; i++)
@@ -581,10 +584,11 @@ static void declare_coaggregate(struct graph *graph, const struct line *line)
         graph_miss(graph, "aggregates that begin as null");
     const struct weir_serde *value = serde_of(thing.value);
     const struct weir_materialized *with = materialized(graph, line, &store);
-    thing.handle = from->windowed == NULL
-                       ? weir_cogrouped_aggregate(from->handle, on_initialize, use, value, with)
-                       : weir_cogrouped_windowed_aggregate(from->handle, from->windowed,
-                                                           on_initialize, use, value, with);
+    thing.handle =
+        from->windowed == NULL
+            ? weir_cogrouped_aggregate(from->handle, on_initialize, use, value, with)
+            : weir_cogrouped_windowed_aggregate_merging(from->handle, from->windowed, on_initialize,
+                                                        on_merge, use, value, with);
     add_thing(graph, line_word(line, 1), thing);
 }
 
@@ -616,10 +620,6 @@ static void declare_window(struct graph *graph, const struct line *line)
         WEIR_SLIDING_WINDOWS_INIT, .difference_ms = size_ms,
         .grace_ms = number_option(line, "grace"), .emit = emit};
     struct thing thing = *from;
-    if (of_cogroup && (is_session || is_sliding)) {
-        graph_miss(graph, "cogroups by sessions or sliding windows");
-        return;
-    }
     void *group = of_cogroup ? from->group : from->handle;
     thing.key.window_ms = is_time || is_sliding ? size_ms : is_session ? SESSION : INT64_MAX;
     void *windowed = is_time      ? weir_windowed_by_time(group, &time)

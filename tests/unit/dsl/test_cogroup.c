@@ -162,6 +162,48 @@ START_TEST(windows_are_late_by_stream)
 }
 END_TEST
 
+/* Sessions and sliding windows are those of all streams together; after a restart, too. */
+static int add_counts(struct weir_call *call, const void *key, const void *other, void *aggregate)
+{
+    (void)call, (void)key;
+    *(int64_t *)aggregate += *(const int64_t *)other;
+    return 0;
+}
+
+/* The session as the key. */
+static int as_text(struct weir_call *call, const void *key, const void *value, const void **key_out,
+                   const void **value_out)
+{
+    const struct weir_windowed_key *session = key;
+    *key_out = weir_call_printf(call, "%d..%d", (int)session->start_ms, (int)session->end_ms);
+    *value_out = value;
+    return *key_out != NULL ? 0 : WEIR_NO_MEMORY;
+}
+
+START_TEST(sessions_are_of_all_streams)
+{
+    const struct weir_session_windows sessions = {WEIR_SESSION_WINDOWS_INIT, .gap_ms = 5,
+                                                  .grace_ms = 100};
+    static const int64_t nothing = 0;
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_cogrouped *both = two_streams(builder);
+    struct weir_stream *a = weir_stream(builder, "a", WEIR_STRING, WEIR_STRING);
+    struct weir_table *table = weir_cogrouped_windowed_aggregate_merging(
+        both, weir_windowed_by_session(weir_group_by_key(a), &sessions), begin, add_counts,
+        (void *)(uintptr_t)&nothing, WEIR_INT64, NULL);
+    weir_to(weir_map(weir_to_stream(table), as_text, NULL, WEIR_STRING, WEIR_INT64), "out");
+    start(builder, WEIR_CACHE_OFF);
+    feed("a", "k", "x", 1);
+    feed("b", "k", "x", 4);  /* one session of both */
+    feed("a", "k", "x", 12); /* another one */
+    ck_assert_int_ge(weir_test_commit(test), 0);
+    ck_assert_int_ge(weir_test_restart(test), 0);
+    feed("b", "k", "x", 8); /* joins the two */
+    expect("1..1=1@1 1..1=-@1 1..4=11@4 12..12=1@12 1..4=-@4 12..12=-@12 1..12=22@12 ");
+    end();
+}
+END_TEST
+
 /* Two streams with new keys have a repartition each. */
 static int value_as_key(struct weir_call *call, const void *key, const void *value,
                         const void **key_out)
@@ -234,8 +276,9 @@ START_TEST(mistakes_are_told)
     (void)weir_cogrouped_windowed_aggregate(
         two_streams(builder), weir_windowed_by_session(weir_group_by_key(a), &sessions), begin,
         NULL, WEIR_INT64, NULL);
-    refuse(builder, "weir_cogrouped_aggregate: a cogroup has time windows or unlimited ones: "
-                    "window each stream by itself to have sessions or sliding windows");
+    refuse(builder,
+           "weir_cogrouped_aggregate: sessions become one, and there is no merger: pass one "
+           "to weir_cogrouped_windowed_aggregate_merging");
 }
 END_TEST
 
@@ -245,6 +288,7 @@ static void add_tests(Suite *suite)
     tcase_add_loop_test(tests, streams_share_an_aggregate, 0, 2);
     tcase_add_test(tests, a_cache_forwards_once);
     tcase_add_test(tests, windows_are_late_by_stream);
+    tcase_add_test(tests, sessions_are_of_all_streams);
     tcase_add_test(tests, new_keys_are_repartitioned);
     tcase_add_test(tests, mistakes_are_told);
     suite_add_tcase(suite, tests);

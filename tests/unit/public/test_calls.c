@@ -560,6 +560,10 @@ static void on_cogrouped_windowed_aggregate(void)
 {
     (void)weir_cogrouped_windowed_aggregate(NULL, NULL, NULL, NULL, WEIR_INT64, NULL);
 }
+static void on_cogrouped_windowed_aggregate_merging(void)
+{
+    (void)weir_cogrouped_windowed_aggregate_merging(NULL, NULL, NULL, NULL, NULL, WEIR_INT64, NULL);
+}
 static void on_stream_join(void)
 {
     (void)weir_stream_join(NULL, NULL, NULL, NULL, WEIR_STRING, NULL);
@@ -633,6 +637,7 @@ static const struct {
     {"weir_cogroup_add", on_cogroup_add},
     {"weir_cogrouped_aggregate", on_cogrouped_aggregate},
     {"weir_cogrouped_windowed_aggregate", on_cogrouped_windowed_aggregate},
+    {"weir_cogrouped_windowed_aggregate_merging", on_cogrouped_windowed_aggregate_merging},
     {"weir_process", on_process},
     {"weir_process_values", on_process_values},
     {"weir_stream", on_stream},
