@@ -162,6 +162,7 @@ static void lower_process(struct lowering *lowering, struct weir_process_config 
     config->processor.stores = names;
     config->store_keys = move_serdes(lowering, config->store_keys, count);
     config->store_values = move_serdes(lowering, config->store_values, count);
+    config->store_records = move_serdes(lowering, config->store_records, count);
 }
 
 static const void *lower_config(struct lowering *lowering, const struct weir_logical_node *node)

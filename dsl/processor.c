@@ -70,6 +70,7 @@ static int fill_config(struct weir_builder *builder, const struct weir_processor
     const char **names = weir_arena_array(arena, count + 1, sizeof *names);
     const struct weir_serde **keys = weir_arena_array(arena, count, sizeof *keys);
     const struct weir_serde **values = weir_arena_array(arena, count, sizeof *values);
+    const struct weir_serde **records = weir_arena_array(arena, count, sizeof *records);
     if (weir_arena_failed(arena)) return weir_builder_no_memory(builder);
     for (size_t i = 0; i < count; i++) {
         weir_assert(stores[i] >= 0 && (size_t)stores[i] < builder->store_count);
@@ -77,6 +78,7 @@ static int fill_config(struct weir_builder *builder, const struct weir_processor
         names[i] = store->name;
         keys[i] = store->key_serde;
         values[i] = store->value_serde;
+        records[i] = weir_windowed_serde_key(store->key_serde);
     }
     names[count] = NULL;
     config->processor = *processor;
@@ -84,6 +86,7 @@ static int fill_config(struct weir_builder *builder, const struct weir_processor
     config->store_names = names;
     config->store_keys = keys;
     config->store_values = values;
+    config->store_records = records;
     config->store_count = count;
     return 0;
 }

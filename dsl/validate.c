@@ -102,22 +102,32 @@ static int check_written_sources(const struct weir_builder *builder, struct weir
     return 0;
 }
 
-static bool is_used(const struct weir_builder *builder, int32_t store)
+static size_t count_users(const struct weir_builder *builder, int32_t store)
 {
+    size_t count = 0;
     for (size_t i = 0; i < builder->node_count; i++) {
         const struct weir_logical_node *node = builder->nodes[i];
         for (size_t j = 0; j < node->store_count; j++) {
-            if (node->stores[j] == store) return true;
+            if (node->stores[j] == store) count++;
         }
     }
-    return false;
+    return count;
 }
 
 static int check_stores(const struct weir_builder *builder, struct weir_error *error)
 {
     for (size_t i = 0; i < builder->store_count; i++) {
         const struct weir_logical_store *store = builder->stores[i];
-        if (!store->is_declared || is_used(builder, (int32_t)i)) continue;
+        if (!store->is_declared) continue;
+        const size_t count = count_users(builder, (int32_t)i);
+        const bool has_duplicates = weir_store_spec_schema(&store->spec)->number_size > 0;
+        if (count > 1 && has_duplicates) {
+            return FAIL(error,
+                        "%s: %zu processors are connected to this store, which keeps duplicates: "
+                        "each numbers its rows, so it is one processor's",
+                        store->name, count);
+        }
+        if (count > 0) continue;
         return FAIL(error,
                     "%s: no processor is connected to this store: name it in weir_processor.stores "
                     "or leave it out",

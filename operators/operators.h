@@ -180,6 +180,7 @@ struct weir_process_config {
     const char *const *store_names;
     const struct weir_serde *const *store_keys;
     const struct weir_serde *const *store_values;
+    const struct weir_serde *const *store_records; /* of the keys in windowed ones; NULL: plain */
     size_t store_count;
 };
 extern const struct weir_operator_ops weir_process_ops;

@@ -3,38 +3,14 @@
  * What it forwards is gathered and handed on when its batch is done, unless paths from here meet
  * again (the plan says record by record): then each forward goes all the way at once, so that the
  * processor finds below what record-at-a-time processing would have left there. */
+#include "operators/process.h"
+
 #include <inttypes.h>
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "operators/objects.h"
-#include "operators/operators.h"
-#include "operators/rows.h"
 #include "operators/versioned.h"
-
-typedef int (*punctuate_fn)(struct weir_process *process, void *state, struct weir_call *call,
-                            int64_t time_ms);
-
-enum { PROCESS_TIMERS_MAX = 16 };
-
-struct weir_process {
-    struct weir_node *node;
-    const struct weir_process_config *config;
-    void *user; /* the processor's state */
-    struct weir_rows rows;
-    bool has_lives; /* rows of its stores have a time to live */
-    uint64_t
-        copying; /* a bit for each of the first stores: what its values are read into holds nothing
-                         of their bytes */
-    const struct weir_batch *batch; /* NULL in a timer and before the first record */
-    uint32_t row;                   /* the one at hand; process_values may forward no other key */
-    bool is_opening;
-    int rc; /* of a forward that went wrong further down */
-    struct weir_object_check check;
-    struct weir_error refusal; /* the first object of the wrong kind; its record, or timer, fails */
-    punctuate_fn timers[PROCESS_TIMERS_MAX];
-    size_t timer_count;
-};
+#include "runtime/state/key_schema.h"
 
 /* ---- records and timers ---------------------------------------------------------------------- */
 
@@ -106,7 +82,7 @@ static int process_batch(struct weir_node *node, const struct weir_batch *batch)
 static int fire(struct weir_node *node, void *context, int64_t time_ms)
 {
     struct weir_process *process = node->state;
-    punctuate_fn *punctuate = context;
+    weir_punctuate_fn *punctuate = context;
     weir_assert(punctuate >= process->timers);
     weir_assert(punctuate < process->timers + process->timer_count);
     begin(process);
@@ -166,7 +142,7 @@ int weir_process_forward(struct weir_process *process, const void *key, const vo
 }
 
 int weir_process_schedule(struct weir_process *process, enum weir_punctuation type,
-                          int64_t interval_ms, punctuate_fn punctuate)
+                          int64_t interval_ms, weir_punctuate_fn punctuate)
 {
     if (process == NULL) return WEIR_INVALID_ARGUMENT;
     if (interval_ms <= 0 || punctuate == NULL) {
@@ -174,11 +150,11 @@ int weir_process_schedule(struct weir_process *process, enum weir_punctuation ty
                               "schedule in '%s': an interval of %lld ms; at least 1 is needed",
                               process->node->plan->name, (long long)interval_ms);
     }
-    if (process->timer_count == PROCESS_TIMERS_MAX) {
+    if (process->timer_count == WEIR_PROCESS_TIMERS_MAX) {
         return weir_error_set(process->node->call.error, WEIR_LIMIT, "'%s' has %d timers already",
-                              process->node->plan->name, PROCESS_TIMERS_MAX);
+                              process->node->plan->name, WEIR_PROCESS_TIMERS_MAX);
     }
-    punctuate_fn *timer = &process->timers[process->timer_count];
+    weir_punctuate_fn *timer = &process->timers[process->timer_count];
     *timer = punctuate;
     int rc = weir_node_schedule(process->node, type, interval_ms, fire, timer);
     if (rc == 0) process->timer_count += 1;
@@ -202,7 +178,7 @@ struct weir_store *weir_process_store(struct weir_process *process, const char *
 /* ---- stores by object ------------------------------------------------------------------------ */
 
 /* Which of the node's stores this is. */
-static int64_t store_index(const struct weir_process *process, const struct weir_store *store)
+int64_t weir_process_store_index(const struct weir_process *process, const struct weir_store *store)
 {
     if (process == NULL) return WEIR_INVALID_ARGUMENT;
     for (size_t i = 0; i < process->config->store_count; i++) {
@@ -217,7 +193,7 @@ static int64_t store_index(const struct weir_process *process, const struct weir
 static int64_t index_for(const struct weir_process *process, const struct weir_store *store,
                          bool is_versioned)
 {
-    int64_t index = store_index(process, store);
+    int64_t index = weir_process_store_index(process, store);
     if (index < 0 || weir_store_keeps_versions(store) == is_versioned) return index;
     return weir_error_set(process->node->call.error, WEIR_INVALID_ARGUMENT,
                           is_versioned
@@ -227,9 +203,20 @@ static int64_t index_for(const struct weir_process *process, const struct weir_s
                           weir_store_spec(store)->name);
 }
 
+int64_t weir_process_keyed_store(const struct weir_process *process, const struct weir_store *store)
+{
+    int64_t index = index_for(process, store, false);
+    if (index < 0) return index;
+    if (weir_store_spec_schema(weir_store_spec(store))->number_size == 0) return index;
+    return weir_error_set(process->node->call.error, WEIR_INVALID_ARGUMENT,
+                          "the store '%s' keeps duplicates, which a key does not name: use "
+                          "weir_window_store_put and weir_window_store_fetch",
+                          weir_store_spec(store)->name);
+}
+
 /* Bytes of an object that was given as key or value of a store. */
-static int store_bytes(struct weir_process *process, const struct weir_serde *serde, bool is_key,
-                       const void *object, struct weir_slice *bytes_out)
+int weir_process_store_bytes(struct weir_process *process, const struct weir_serde *serde,
+                             bool is_key, const void *object, struct weir_slice *bytes_out)
 {
     const struct weir_object_side side = weir_object_side(weir_serde_layout(serde), serde->name,
                                                           is_key ? "store's key" : "store's value");
@@ -243,8 +230,8 @@ static bool copies_bytes(const struct weir_process *process, int64_t index)
 }
 
 /* The object of a store's value. Bytes that it may point into are copied first. */
-static int value_object(struct weir_process *process, int64_t index, struct weir_slice value,
-                        const void **value_out)
+int weir_process_value_object(struct weir_process *process, int64_t index, struct weir_slice value,
+                              const void **value_out)
 {
     const struct weir_serde *serde = process->config->store_values[index];
     if (weir_slice_is_null(value) || !copies_bytes(process, index)) {
@@ -256,31 +243,34 @@ static int value_object(struct weir_process *process, int64_t index, struct weir
 int weir_store_get(struct weir_process *process, struct weir_store *store, const void *key,
                    const void **value_out)
 {
-    int64_t index = index_for(process, store, false);
+    int64_t index = weir_process_keyed_store(process, store);
     if (index < 0) return (int)index;
     struct weir_slice key_bytes;
     struct weir_slice value;
     int64_t timestamp_ms;
-    int rc = store_bytes(process, process->config->store_keys[index], true, key, &key_bytes);
+    int rc = weir_process_store_bytes(process, process->config->store_keys[index], true, key,
+                                      &key_bytes);
     if (rc == 0) {
         rc = weir_store_get_many(store, &key_bytes, 1, &value, &timestamp_ms,
                                  process->node->call.error);
     }
     if (rc == 0 && weir_store_is_row_over(store, timestamp_ms)) value = weir_null();
-    return rc < 0 ? rc : value_object(process, index, value, value_out);
+    return rc < 0 ? rc : weir_process_value_object(process, index, value, value_out);
 }
 
 int weir_store_put(struct weir_process *process, struct weir_store *store, const void *key,
                    const void *value)
 {
-    int64_t index = index_for(process, store, false);
+    int64_t index = weir_process_keyed_store(process, store);
     if (index < 0) return (int)index;
     struct weir_node *node = process->node;
     struct weir_slice key_bytes;
     struct weir_slice value_bytes = weir_null();
-    int rc = store_bytes(process, process->config->store_keys[index], true, key, &key_bytes);
+    int rc = weir_process_store_bytes(process, process->config->store_keys[index], true, key,
+                                      &key_bytes);
     if (rc == 0 && value != NULL) {
-        rc = store_bytes(process, process->config->store_values[index], false, value, &value_bytes);
+        rc = weir_process_store_bytes(process, process->config->store_values[index], false, value,
+                                      &value_bytes);
     }
     if (rc < 0) return rc;
     struct weir_store_entry *entry;
@@ -297,7 +287,8 @@ int weir_store_get_as_of(struct weir_process *process, struct weir_store *store,
     struct weir_node *node = process->node;
     struct weir_slice key_bytes;
     struct weir_version version;
-    int rc = store_bytes(process, process->config->store_keys[index], true, key, &key_bytes);
+    int rc = weir_process_store_bytes(process, process->config->store_keys[index], true, key,
+                                      &key_bytes);
     weir_versions_advance(node, store);
     if (rc == 0) {
         rc = weir_store_get_version(store, key_bytes, as_of_ms, &version, node->call.error);
@@ -306,7 +297,8 @@ int weir_store_get_as_of(struct weir_process *process, struct weir_store *store,
     if (from_ms_out != NULL) {
         *from_ms_out = weir_slice_is_null(version.value) ? -1 : version.from_ms;
     }
-    return value_out != NULL ? value_object(process, index, version.value, value_out) : 0;
+    return value_out != NULL ? weir_process_value_object(process, index, version.value, value_out)
+                             : 0;
 }
 
 int weir_store_put_as_of(struct weir_process *process, struct weir_store *store, const void *key,
@@ -317,9 +309,11 @@ int weir_store_put_as_of(struct weir_process *process, struct weir_store *store,
     struct weir_slice key_bytes;
     struct weir_slice value_bytes = weir_null();
     int64_t to_ms;
-    int rc = store_bytes(process, process->config->store_keys[index], true, key, &key_bytes);
+    int rc = weir_process_store_bytes(process, process->config->store_keys[index], true, key,
+                                      &key_bytes);
     if (rc == 0 && value != NULL) {
-        rc = store_bytes(process, process->config->store_values[index], false, value, &value_bytes);
+        rc = weir_process_store_bytes(process, process->config->store_values[index], false, value,
+                                      &value_bytes);
     }
     if (rc == 0) {
         rc = weir_versions_put(process->node, store, key_bytes, value_bytes, timestamp_ms, &to_ms);
@@ -348,7 +342,7 @@ static int walk_entry(void *opaque, struct weir_slice key, struct weir_slice val
     if (weir_store_is_row_over(walk->store, timestamp_ms)) return 0;
     weir_assert_slow(walk->index >= 0 && (size_t)walk->index < config->store_count);
     int rc = weir_rows_object(node, config->store_keys[walk->index], true, key, &key_object);
-    if (rc == 0) rc = value_object(walk->process, walk->index, value, &object);
+    if (rc == 0) rc = weir_process_value_object(walk->process, walk->index, value, &object);
     return rc < 0 ? rc : walk->each(walk->context, key_object, object);
 }
 
@@ -356,13 +350,13 @@ int weir_store_range(struct weir_process *process, struct weir_store *store, con
                      const void *to, int (*each)(void *context, const void *key, const void *value),
                      void *context)
 {
-    int64_t index = index_for(process, store, false);
+    int64_t index = weir_process_keyed_store(process, store);
     if (index < 0) return (int)index;
     const struct weir_serde *serde = process->config->store_keys[index];
     struct weir_slice bounds[2] = {weir_null(), weir_null()};
     int rc = 0;
-    if (from != NULL) rc = store_bytes(process, serde, true, from, &bounds[0]);
-    if (rc == 0 && to != NULL) rc = store_bytes(process, serde, true, to, &bounds[1]);
+    if (from != NULL) rc = weir_process_store_bytes(process, serde, true, from, &bounds[0]);
+    if (rc == 0 && to != NULL) rc = weir_process_store_bytes(process, serde, true, to, &bounds[1]);
     if (rc < 0) return rc;
     struct walk walk = {process, store, index, each, context};
     return weir_store_scan(store, bounds[0], bounds[1], walk_entry, &walk,

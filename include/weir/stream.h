@@ -482,6 +482,32 @@ struct weir_processor {
 WEIR_API void weir_add_store(struct weir_builder *builder, const char *name,
                              const struct weir_serde *key, const struct weir_serde *value,
                              const struct weir_materialized *materialized);
+/** A store of windows for processors: rows by key and start. What starts retention_ms or more before the last
+ * start that was put is over: it is not found, and not taken. */
+struct weir_window_store_options {
+    WEIR_SIZE(struct weir_window_store_options);
+    int64_t window_size_ms; /* at least 1 */
+    int64_t retention_ms;   /* at least the size; 0: the size */
+    bool
+        keeps_duplicates; /* each put is a row; else the last of a key and start. One processor's */
+    enum weir_store_kind store;
+    bool is_logging_disabled;
+};
+#define WEIR_WINDOW_STORE_OPTIONS_INIT .size = sizeof(struct weir_window_store_options)
+WEIR_API void weir_add_window_store(struct weir_builder *builder, const char *name,
+                                    const struct weir_serde *key, const struct weir_serde *value,
+                                    const struct weir_window_store_options *options);
+/** A store of sessions: rows by key, end and start, over by their end. */
+struct weir_session_store_options {
+    WEIR_SIZE(struct weir_session_store_options);
+    int64_t retention_ms; /* at least 1 */
+    enum weir_store_kind store;
+    bool is_logging_disabled;
+};
+#define WEIR_SESSION_STORE_OPTIONS_INIT .size = sizeof(struct weir_session_store_options)
+WEIR_API void weir_add_session_store(struct weir_builder *builder, const char *name,
+                                     const struct weir_serde *key, const struct weir_serde *value,
+                                     const struct weir_session_store_options *options);
 /** Key and value serdes of what is forwarded; NULL: the input's. Marks for repartition. */
 WEIR_API struct weir_stream *weir_process(struct weir_stream *stream,
                                           const struct weir_processor *processor,
@@ -535,6 +561,48 @@ WEIR_API int weir_store_range(struct weir_process *process, struct weir_store *s
                               const void *from, const void *to,
                               int (*each)(void *context, const void *key, const void *value),
                               void *context);
+
+/** The walks below copy what they give before the first row is given, so stores may be changed meanwhile; they
+ * take memory for all of it. */
+enum weir_order { WEIR_ASCENDING = 0, WEIR_DESCENDING = 1 };
+/** weir_store_range from either end. */
+WEIR_API int weir_store_walk(struct weir_process *process, struct weir_store *store,
+                             const void *from, const void *to, enum weir_order order,
+                             int (*each)(void *context, const void *key, const void *value),
+                             void *context);
+/** Each key whose bytes begin with `prefix`. */
+WEIR_API int weir_store_prefix(struct weir_process *process, struct weir_store *store,
+                               struct weir_slice prefix, enum weir_order order,
+                               int (*each)(void *context, const void *key, const void *value),
+                               void *context);
+
+/* Stores of windows: weir_add_window_store's, and those of tables over time, sliding and unlimited windows that
+ * have a name. */
+typedef int (*weir_window_each_fn)(void *context, const struct weir_windowed_key *window,
+                                   const void *value);
+/** The row of the window that starts there; of duplicates the first. */
+WEIR_API int weir_window_store_get(struct weir_process *process, struct weir_store *store,
+                                   const void *key, int64_t start_ms, const void **value_out);
+/** NULL value: delete (of duplicates: nothing). Of a window that is over: dropped and counted. */
+WEIR_API int weir_window_store_put(struct weir_process *process, struct weir_store *store,
+                                   const void *key, int64_t start_ms, const void *value);
+/** The windows of a key that start in [from_ms, to_ms], by their start; NULL key: of all keys, by start and then
+ * by the key's bytes. Duplicates in the order in which they were put. */
+WEIR_API int weir_window_store_fetch(struct weir_process *process, struct weir_store *store,
+                                     const void *key, int64_t from_ms, int64_t to_ms,
+                                     enum weir_order order, weir_window_each_fn each,
+                                     void *context);
+
+/* Stores of sessions: weir_add_session_store's, and those of tables over sessions that have a name. */
+/** `session` has the key, and both times inclusive. NULL value: delete. */
+WEIR_API int weir_session_store_put(struct weir_process *process, struct weir_store *store,
+                                    const struct weir_windowed_key *session, const void *value);
+/** The sessions of a key that end at or after `ends_from_ms` and start at or before `starts_to_ms`, by their end;
+ * NULL key: of all keys. Those that a time t joins with a gap of g: t - g, t + g. */
+WEIR_API int weir_session_store_find(struct weir_process *process, struct weir_store *store,
+                                     const void *key, int64_t ends_from_ms, int64_t starts_to_ms,
+                                     enum weir_order order, weir_window_each_fn each,
+                                     void *context);
 
 #ifdef __cplusplus
 }

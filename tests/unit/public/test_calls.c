@@ -371,6 +371,13 @@ static void refuse_within_functions(void)
     REFUSES(weir_store_get_as_of(NULL, NULL, NULL, 5, &value, &number));
     REFUSES(weir_store_put_as_of(NULL, NULL, NULL, NULL, 5, &number));
     REFUSES(weir_store_range(NULL, NULL, NULL, NULL, NULL, NULL));
+    REFUSES(weir_store_walk(NULL, NULL, NULL, NULL, WEIR_DESCENDING, NULL, NULL));
+    REFUSES(weir_store_prefix(NULL, NULL, weir_text("p"), WEIR_ASCENDING, NULL, NULL));
+    REFUSES(weir_window_store_get(NULL, NULL, NULL, 0, &value));
+    REFUSES(weir_window_store_put(NULL, NULL, NULL, 0, NULL));
+    REFUSES(weir_window_store_fetch(NULL, NULL, NULL, 0, 1, WEIR_ASCENDING, NULL, NULL));
+    REFUSES(weir_session_store_put(NULL, NULL, NULL, NULL));
+    REFUSES(weir_session_store_find(NULL, NULL, NULL, 0, 1, WEIR_ASCENDING, NULL, NULL));
     ck_assert_int_eq(weir_process_stream_time(NULL), -1);
     ck_assert_ptr_null(weir_process_store(NULL, "s"));
     ck_assert_ptr_null(weir_scope_alloc(NULL, 8));
@@ -584,6 +591,14 @@ static void on_table(void)
 {
     (void)weir_table(NULL, "t", WEIR_STRING, WEIR_STRING, NULL);
 }
+static void on_add_window_store(void)
+{
+    weir_add_window_store(NULL, "s", WEIR_STRING, WEIR_STRING, NULL);
+}
+static void on_add_session_store(void)
+{
+    weir_add_session_store(NULL, "s", WEIR_STRING, WEIR_STRING, NULL);
+}
 static void on_add_store(void)
 {
     weir_add_store(NULL, "s", WEIR_STRING, WEIR_STRING, NULL);
@@ -643,6 +658,8 @@ static const struct {
     {"weir_stream", on_stream},
     {"weir_table", on_table},
     {"weir_add_store", on_add_store},
+    {"weir_add_window_store", on_add_window_store},
+    {"weir_add_session_store", on_add_session_store},
     {"weir_windowed_serde", on_windowed_serde},
 };
 enum { DECLARATIONS = sizeof declarations / sizeof declarations[0] };

@@ -151,6 +151,42 @@ static int suppressed(const void *options)
     return 0;
 }
 
+static int ignore(struct weir_process *process, void *state, struct weir_call *call,
+                  const void *key, const void *value)
+{
+    (void)process, (void)state, (void)call, (void)key, (void)value;
+    return 0;
+}
+
+static int build_store(bool is_session, const void *options)
+{
+    static const char *const stores[] = {"windows", NULL};
+    static const struct weir_processor processor = {.process = ignore, .stores = stores};
+    struct weir_builder *builder = weir_builder_new();
+    if (is_session) {
+        weir_add_session_store(builder, "windows", WEIR_STRING, WEIR_STRING, options);
+    } else {
+        weir_add_window_store(builder, "windows", WEIR_STRING, WEIR_STRING, options);
+    }
+    (void)weir_process(weir_stream(builder, "in", WEIR_STRING, WEIR_STRING), &processor, NULL,
+                       NULL);
+    struct weir_topology *topology = weir_build(builder, &error);
+    weir_builder_free(builder);
+    if (topology == NULL) return error.code;
+    weir_topology_free(topology);
+    return 0;
+}
+
+static int window_store(const void *options)
+{
+    return build_store(false, options);
+}
+
+static int session_store(const void *options)
+{
+    return build_store(true, options);
+}
+
 static int sliding_windows(const void *options)
 {
     return build_windows(SLIDING, options);
@@ -231,6 +267,10 @@ static const struct kind kinds[] = {
     TOPOLOGY_KIND(weir_joined, "WEIR_JOINED_INIT", sizeof(size_t), join_table),
     TOPOLOGY_KIND(weir_session_windows, "WEIR_SESSION_WINDOWS_INIT", sizeof(size_t),
                   session_windows),
+    TOPOLOGY_KIND(weir_window_store_options, "WEIR_WINDOW_STORE_OPTIONS_INIT",
+                  offsetof(struct weir_window_store_options, retention_ms), window_store),
+    TOPOLOGY_KIND(weir_session_store_options, "WEIR_SESSION_STORE_OPTIONS_INIT",
+                  offsetof(struct weir_session_store_options, store), session_store),
     TOPOLOGY_KIND(weir_stream_join_options, "WEIR_STREAM_JOIN_OPTIONS_INIT", sizeof(size_t),
                   build_join),
 };
@@ -244,6 +284,8 @@ union options {
     struct weir_streams_options streams;
     struct weir_time_windows time_windows;
     struct weir_sliding_windows sliding_windows;
+    struct weir_window_store_options window_store;
+    struct weir_session_store_options session_store;
 };
 
 /* What a program sets in the first `size` bytes, behind which lies anything. */
@@ -256,6 +298,8 @@ static union options filled(const struct kind *kind, size_t size)
     if (kind->take == listen_at) options.listen.address = "127.0.0.1:0";
     if (kind->take == time_windows) options.time_windows.size_ms = 10;
     if (kind->take == sliding_windows) options.sliding_windows.difference_ms = 10;
+    if (kind->take == window_store) options.window_store.window_size_ms = 10;
+    if (kind->take == session_store) options.session_store.retention_ms = 10;
     if (kind->take == start_job) options.streams.application_id = "app";
     return options;
 }
