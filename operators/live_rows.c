@@ -52,7 +52,7 @@ static void free_key(struct weir_live_rows *live, struct weir_live_key *key)
 void weir_live_rows_close(struct weir_live_rows *live)
 {
     for (size_t i = 0; i < live->slot_count; i++) {
-        if (live->slots[i] != NULL) free_key(live, live->slots[i]);
+        if (live->slots[i].key != NULL) free_key(live, live->slots[i].key);
     }
     if (live->slots != NULL) weir_free(live->slots);
     if (live->slabs.budget != NULL) weir_slabs_close(&live->slabs);
@@ -146,30 +146,30 @@ static void drop_expired(struct weir_live_key *key, int64_t expired_ms)
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-static void place(struct weir_live_key **slots, size_t mask, struct weir_live_key *key)
+static void place(struct weir_live_slot *slots, size_t mask, struct weir_live_slot slot)
 {
-    size_t at = (size_t)key->hash & mask;
-    while (slots[at] != NULL) {
+    size_t at = (size_t)slot.hash & mask;
+    while (slots[at].key != NULL) {
         at = (at + 1) & mask;
     }
-    slots[at] = key;
+    slots[at] = slot;
 }
 
 /* Into a table of another size, without the keys that have no row any more. */
 static int rebuild(struct weir_live_rows *live, size_t slot_count, int64_t expired_ms)
 {
-    struct weir_live_key **slots = weir_alloc_zero(live->slabs.budget, slot_count * sizeof(void *));
-    if (slots == NULL) return no_memory(live, slot_count * sizeof(void *));
+    struct weir_live_slot *slots = weir_alloc_zero(live->slabs.budget, slot_count * sizeof *slots);
+    if (slots == NULL) return no_memory(live, slot_count * sizeof *slots);
     size_t kept = 0;
     for (size_t i = 0; i < live->slot_count; i++) {
-        struct weir_live_key *key = live->slots[i];
+        struct weir_live_key *key = live->slots[i].key;
         if (key == NULL) continue;
         drop_expired(key, expired_ms);
         if (key->count == 0) {
             free_key(live, key);
             continue;
         }
-        place(slots, slot_count - 1, key);
+        place(slots, slot_count - 1, live->slots[i]);
         kept++;
     }
     weir_free(live->slots);
@@ -199,9 +199,9 @@ static struct weir_live_key *find(const struct weir_live_rows *live, struct weir
 {
     if (live->slot_count == 0) return NULL;
     const size_t mask = live->slot_count - 1;
-    for (size_t at = (size_t)hash & mask; live->slots[at] != NULL; at = (at + 1) & mask) {
-        struct weir_live_key *found = live->slots[at];
-        if (found->hash != hash) continue;
+    for (size_t at = (size_t)hash & mask; live->slots[at].key != NULL; at = (at + 1) & mask) {
+        struct weir_live_key *found = live->slots[at].key;
+        if (live->slots[at].hash != hash) continue;
         if (weir_slice_equal(weir_slice(found->key, found->key_size), key)) return found;
     }
     return NULL;
@@ -223,9 +223,9 @@ int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, uint
         if (rc < 0) return rc;
         found = weir_slabs_alloc(&live->slabs, size, NULL);
         if (found == NULL) return no_memory(live, size);
-        *found = (struct weir_live_key){.hash = hash, .key_size = (uint32_t)key.size};
+        *found = (struct weir_live_key){.key_size = (uint32_t)key.size};
         weir_copy(found->key, key.data, key.size);
-        place(live->slots, live->slot_count - 1, found);
+        place(live->slots, live->slot_count - 1, (struct weir_live_slot){hash, found});
         live->key_count++;
     }
     drop_expired(found, expired_ms);

@@ -30,7 +30,6 @@ struct weir_live_row {
 };
 
 struct weir_live_key {
-    uint64_t hash;
     struct weir_live_row *rows; /* in order of time_ms, each once */
     uint32_t
         first; /* places before `rows` in its memory: of rows that went, at no cost, at the front */
@@ -40,10 +39,16 @@ struct weir_live_key {
     uint8_t key[];
 };
 
+/** With the hash beside it a key that is another's is passed over without a look at it. */
+struct weir_live_slot {
+    uint64_t hash;
+    struct weir_live_key *key; /* NULL: free */
+};
+
 struct weir_live_rows {
     struct weir_budget budget;
     struct weir_slabs slabs;
-    struct weir_live_key **slots; /* open addressing; NULL: free */
+    struct weir_live_slot *slots; /* open addressing */
     size_t slot_count;            /* a power of two */
     size_t key_count;
     size_t sweep_at; /* keys */
@@ -62,19 +67,46 @@ int weir_live_rows_failed(const struct weir_live_rows *live, const struct weir_n
  * budget. */
 int weir_live_rows_find(struct weir_live_rows *live, struct weir_slice key, uint64_t hash,
                         int64_t expired_ms, struct weir_live_key **key_out);
-/** Have the memory that a find of `key` will want come to the cache meanwhile: where the key is
- * noted, and, once that is there (a few rows later), what is noted of it. Per record, so inline. */
+/** Have the memory that a find will want come to the cache meanwhile: where the key is noted, then,
+ * a few rows later, what is noted of it, and at last its rows. Per record, so inline. */
 static inline void weir_live_rows_prefetch_slot(const struct weir_live_rows *live, uint64_t hash)
 {
     if (live->slot_count > 0) {
         __builtin_prefetch(&live->slots[(size_t)hash & (live->slot_count - 1)]);
     }
 }
+/** The key of a hash; NULL: there is none, as far as the hash tells. */
+static inline const struct weir_live_key *weir_live_rows_peek(const struct weir_live_rows *live,
+                                                              uint64_t hash)
+{
+    if (live->slot_count == 0) return NULL;
+    const size_t mask = live->slot_count - 1;
+    size_t at = (size_t)hash & mask;
+    while (live->slots[at].key != NULL && live->slots[at].hash != hash) {
+        at = (at + 1) & mask;
+    }
+    return live->slots[at].key;
+}
 static inline void weir_live_rows_prefetch_key(const struct weir_live_rows *live, uint64_t hash)
 {
-    if (live->slot_count == 0) return;
-    const struct weir_live_key *key = live->slots[(size_t)hash & (live->slot_count - 1)];
+    const struct weir_live_key *key = weir_live_rows_peek(live, hash);
     if (key != NULL) __builtin_prefetch(key);
+}
+static inline void weir_live_rows_prefetch_rows(const struct weir_live_rows *live, uint64_t hash)
+{
+    const struct weir_live_key *key = weir_live_rows_peek(live, hash);
+    if (key != NULL) __builtin_prefetch(key->rows);
+}
+/** Of a batch: the hashes of its keys are made, then each row's find is prepared a few rows
+ * ahead. */
+enum { WEIR_LIVE_SLOTS_AHEAD = 16, WEIR_LIVE_KEYS_AHEAD = 10, WEIR_LIVE_ROWS_AHEAD = 5 };
+static inline void weir_live_rows_prefetch(const struct weir_live_rows *live,
+                                           const uint64_t *hashes, size_t at, size_t count)
+{
+    if (at + WEIR_LIVE_SLOTS_AHEAD >= count) return;
+    weir_live_rows_prefetch_slot(live, hashes[at + WEIR_LIVE_SLOTS_AHEAD]);
+    weir_live_rows_prefetch_key(live, hashes[at + WEIR_LIVE_KEYS_AHEAD]);
+    weir_live_rows_prefetch_rows(live, hashes[at + WEIR_LIVE_ROWS_AHEAD]);
 }
 uint64_t weir_live_rows_hash(const struct weir_live_rows *live, struct weir_slice key);
 /** Room for `count` rows more, so that the next puts cannot fail. WEIR_NO_MEMORY, WEIR_LIMIT. */

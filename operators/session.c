@@ -249,7 +249,6 @@ static int64_t refused_by(const struct weir_node *node)
 
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 {
-    enum { SLOTS_AHEAD = 16, KEYS_AHEAD = 8 };
     struct session_state *state = node->state;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
     const bool forwards = weir_row_fold_forwards(node);
@@ -267,10 +266,7 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     }
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         const uint32_t row = weir_batch_row(batch, i);
-        if (i + SLOTS_AHEAD < batch->count) {
-            weir_live_rows_prefetch_slot(&state->shared->live, hashes[i + SLOTS_AHEAD]);
-            weir_live_rows_prefetch_key(&state->shared->live, hashes[i + KEYS_AHEAD]);
-        }
+        weir_live_rows_prefetch(&state->shared->live, hashes, i, batch->count);
         const int64_t late_before = late;
         const int64_t refused = refused_by(node);
         rc = process_row(&fold, batch, row, hashes[i], forwards ? &updates : NULL, &late);

@@ -242,6 +242,7 @@ struct work {
     struct weir_row_fold fold;
     const struct weir_batch *batch;
     uint32_t row;
+    uint64_t hash; /* of its key */
     struct weir_live_key *key;
     struct weir_rows *updates; /* NULL: nothing is forwarded */
     int64_t close_ms;
@@ -367,9 +368,9 @@ static int process_row(struct work *work)
         work->late++;
         return 0;
     }
-    int rc = weir_live_rows_find(
-        &state->shared->live, record_key, weir_live_rows_hash(&state->shared->live, record_key),
-        weir_saturating_sub(store_time(node), config->retention_ms), &work->key);
+    int rc = weir_live_rows_find(&state->shared->live, record_key, work->hash,
+                                 weir_saturating_sub(store_time(node), config->retention_ms),
+                                 &work->key);
     if (rc == 0) rc = make_plan(node, work->key, timestamp_ms, &plan);
     if (rc == 0) rc = weir_live_key_reserve(&state->shared->live, work->key, (uint32_t)plan.count);
     if (rc == 0) rc = find(node, record_key, &plan, &found);
@@ -435,8 +436,15 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     int rc = weir_window_close_go_on(&state->close, node);
     weir_rows_init(&updates, weir_node_arena(node), spec->keeps_old, true);
     weir_row_fold_init(&work.fold, node, forwards);
+    uint64_t *hashes = weir_arena_array(weir_node_arena(node), batch->count, sizeof *hashes);
+    if (hashes == NULL) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < batch->count; i++) {
+        hashes[i] = weir_live_rows_hash(&state->live, batch->key_bytes[weir_batch_row(batch, i)]);
+    }
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         work.row = weir_batch_row(batch, i);
+        work.hash = hashes[i];
+        weir_live_rows_prefetch(&state->live, hashes, i, batch->count);
         const int64_t late = work.late;
         rc = process_row(&work);
         if (rc >= 0 && work.late > late) {
@@ -480,7 +488,7 @@ static struct weir_live_row live_row(struct weir_slice key, int64_t timestamp_ms
 static void find_store_time(struct sliding_state *state)
 {
     for (size_t i = 0; i < state->shared->live.slot_count; i++) {
-        const struct weir_live_key *key = state->shared->live.slots[i];
+        const struct weir_live_key *key = state->shared->live.slots[i].key;
         if (key == NULL || key->count == 0) continue;
         const int64_t last_ms = key->rows[key->count - 1].time_ms;
         if (last_ms > state->shared->store_ms) state->shared->store_ms = last_ms;
