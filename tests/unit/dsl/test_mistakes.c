@@ -854,6 +854,102 @@ START_TEST(retention_without_windows)
 }
 END_TEST
 
+/* ---- versions -------------------------------------------------------------------------------- */
+
+static struct weir_table *versioned(struct weir_builder *builder, int64_t history_ms)
+{
+    return weir_table(builder, "table", WEIR_STRING, WEIR_STRING,
+                      WEIR_STORE(.name = "v", .is_versioned = true, .history_ms = history_ms));
+}
+
+static int join_as(struct weir_call *call, const void *key, const void *left, const void *right,
+                   const void **value_out)
+{
+    (void)call, (void)key, (void)right;
+    *value_out = left;
+    return 0;
+}
+
+START_TEST(history_without_versions)
+{
+    struct weir_builder *builder = weir_builder_new();
+    (void)weir_count(weir_group_by_key(strings(builder)), WEIR_STORE(.history_ms = 5));
+    expect(builder,
+           "weir_count: history_ms is 5, but the store is not versioned: say is_versioned");
+}
+END_TEST
+
+START_TEST(history_is_negative)
+{
+    struct weir_builder *builder = weir_builder_new();
+    (void)weir_count(weir_group_by_key(strings(builder)),
+                     WEIR_STORE(.is_versioned = true, .history_ms = -1));
+    expect(builder, "weir_count: history_ms is -1: 0 or more");
+}
+END_TEST
+
+START_TEST(versions_of_windows)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_windowed_stream *windowed = weir_windowed_by(weir_group_by_key(strings(builder)),
+                                                             (struct weir_tumbling){.size_ms = 10});
+    (void)weir_windowed_count(windowed, WEIR_STORE(.is_versioned = true, .history_ms = 5));
+    expect(builder, "weir_count: the table is windowed, and keeps each window's last value only: "
+                    "leave is_versioned out");
+}
+END_TEST
+
+START_TEST(versioned_table_is_suppressed)
+{
+    struct weir_builder *builder = weir_builder_new();
+    const struct weir_suppress_options options = {
+        WEIR_SUPPRESS_OPTIONS_INIT, .until = WEIR_SUPPRESS_UNTIL_TIME_LIMIT, .time_limit_ms = 5};
+    (void)weir_suppress(versioned(builder, 5), &options);
+    expect(builder, "weir_suppress: the table is versioned, and its updates come in any order of "
+                    "time: suppress one that is not");
+}
+END_TEST
+
+START_TEST(grace_with_a_table_that_is_not_versioned)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_table *table = weir_table(builder, "table", WEIR_STRING, WEIR_STRING, NULL);
+    (void)weir_join_table(strings(builder), table, join_as, NULL, WEIR_STRING,
+                          WEIR_JOINED(.grace_ms = 5));
+    expect(builder, "weir_join_table: a join with grace asks what the table was, and this one does "
+                    "not know: say is_versioned where it is made");
+}
+END_TEST
+
+START_TEST(grace_beyond_the_history)
+{
+    struct weir_builder *builder = weir_builder_new();
+    (void)weir_join_table(strings(builder), versioned(builder, 99), join_as, NULL, WEIR_STRING,
+                          WEIR_JOINED(.grace_ms = 100));
+    expect(builder, "weir_join_table: grace_ms is 100, more than the table's history of 99: at "
+                    "most that");
+}
+END_TEST
+
+START_TEST(grace_is_negative)
+{
+    struct weir_builder *builder = weir_builder_new();
+    (void)weir_join_table(strings(builder), versioned(builder, 99), join_as, NULL, WEIR_STRING,
+                          WEIR_JOINED(.grace_ms = -1));
+    expect(builder, "weir_join_table: grace_ms is -1: 0 or more");
+}
+END_TEST
+
+START_TEST(grace_of_the_whole_history)
+{
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_stream *joined = weir_join_table(strings(builder), versioned(builder, 99), join_as,
+                                                 NULL, WEIR_STRING, WEIR_JOINED(.grace_ms = 99));
+    weir_to(joined, "out");
+    expect_built(builder);
+}
+END_TEST
+
 /* ---- handles --------------------------------------------------------------------------------- */
 
 START_TEST(merged_stream_is_of_another_builder)
@@ -1036,6 +1132,14 @@ static void add(Suite *suite)
     tcase_add_test(tests, sessions_without_a_merger);
     tcase_add_test(tests, topic_of_sessions_is_read_as_windows);
     tcase_add_test(tests, retention_without_windows);
+    tcase_add_test(tests, history_without_versions);
+    tcase_add_test(tests, history_is_negative);
+    tcase_add_test(tests, versions_of_windows);
+    tcase_add_test(tests, versioned_table_is_suppressed);
+    tcase_add_test(tests, grace_with_a_table_that_is_not_versioned);
+    tcase_add_test(tests, grace_beyond_the_history);
+    tcase_add_test(tests, grace_is_negative);
+    tcase_add_test(tests, grace_of_the_whole_history);
     tcase_add_test(tests, time_to_live_is_negative);
     tcase_add_test(tests, time_to_live_of_windows);
     tcase_add_test(tests, time_to_live_below_who_needs_old_values);
