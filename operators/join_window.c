@@ -46,6 +46,7 @@ static int select_keepable(struct weir_node *node, const struct weir_batch *batc
 /* What is to be written, in order. */
 struct kept {
     struct weir_slice *keys;
+    struct weir_slice *record_keys;
     struct weir_slice *values;
     int64_t *timestamps;
     uint32_t *rows;
@@ -56,6 +57,7 @@ static int kept_init(struct kept *kept, struct weir_arena *arena, size_t count)
 {
     *kept = (struct kept){
         .keys = weir_arena_array(arena, count, sizeof *kept->keys),
+        .record_keys = weir_arena_array(arena, count, sizeof *kept->record_keys),
         .values = weir_arena_array(arena, count, sizeof *kept->values),
         .timestamps = weir_arena_array(arena, count, sizeof *kept->timestamps),
         .rows = weir_arena_array(arena, count, sizeof *kept->rows),
@@ -73,6 +75,7 @@ static int add_kept(struct kept *kept, struct weir_arena *arena, const struct we
     if (bytes == NULL) return WEIR_NO_MEMORY;
     weir_duplicate_key_write(bytes, key, timestamp_ms, number);
     kept->keys[kept->count] = weir_slice(bytes, size);
+    kept->record_keys[kept->count] = key;
     kept->values[kept->count] = batch->value_bytes[row];
     kept->timestamps[kept->count] = timestamp_ms;
     kept->rows[kept->count++] = row;
@@ -119,6 +122,7 @@ static int keep_rows(struct weir_node *node, const struct weir_batch *batch)
     struct weir_store_entry **entries =
         weir_arena_array(weir_node_arena(node), kept.count, sizeof *entries);
     if (entries == NULL) return WEIR_NO_MEMORY;
+    weir_store_prefetch_rows(store, kept.record_keys, kept.count);
     if (kept.count > 0)
         rc = weir_store_touch(store, kept.keys, kept.count, entries, node->call.error);
     for (size_t i = 0; i < kept.count && rc == 0; i++) {

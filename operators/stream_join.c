@@ -106,6 +106,20 @@ static int process_row(struct weir_joining *joining, uint32_t row, int64_t *drop
 
 /* ---- the batch ------------------------------------------------------------------------------- */
 
+/* A batch's look-ups are one behind the other, and each would wait for the memory. */
+static int prefetch(struct weir_node *node, const struct weir_batch *batch)
+{
+    struct weir_slice *keys = weir_arena_array(weir_node_arena(node), batch->count, sizeof *keys);
+    size_t count = 0;
+    if (keys == NULL) return WEIR_NO_MEMORY;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct weir_slice key = batch->key_bytes[weir_batch_row(batch, i)];
+        if (!weir_slice_is_null(key)) keys[count++] = key;
+    }
+    weir_store_prefetch_rows(node->stores[0], keys, count);
+    return 0;
+}
+
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_stream_join_config *config = node->plan->config;
@@ -114,6 +128,8 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
     int64_t dropped = 0;
     int rc = weir_node_key_bytes(node, batch, config->key_serde, &rows);
     if (rc < 0 || rows.count == 0) return rc;
+    rc = prefetch(node, &rows);
+    if (rc < 0) return rc;
     weir_joining_begin(&joining, node, &rows);
     for (size_t i = 0; i < rows.count && rc >= 0; i++) {
         rc = process_row(&joining, weir_batch_row(&rows, i), &dropped);

@@ -76,3 +76,10 @@ int weir_store_fetch(struct weir_store *store, struct weir_slice record_key, int
     *rows_out = rows;
     return WEIR_OK;
 }
+
+void weir_store_prefetch_rows(const struct weir_store *store, const struct weir_slice *record_keys,
+                              size_t count)
+{
+    weir_assert(weir_store_has_key_rows(store));
+    weir_key_rows_prefetch(&store->rows_by_key, record_keys, count);
+}

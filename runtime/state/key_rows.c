@@ -236,3 +236,21 @@ struct weir_store_entry *const *weir_key_rows_find(const struct weir_key_rows_in
     *count_out = to - from;
     return places_of(rows) + rows->first + from;
 }
+
+void weir_key_rows_prefetch(const struct weir_key_rows_index *index, const struct weir_slice *keys,
+                            size_t count)
+{
+    enum { GROUP = 32 };
+    if (index->keys.slot_count == 0) return;
+    for (size_t at = 0; at < count; at += GROUP) {
+        const size_t size = count - at < GROUP ? count - at : GROUP;
+        uint32_t hashes[GROUP];
+        for (size_t i = 0; i < size; i++) {
+            hashes[i] = weir_table_hash_key(&index->keys, keys[at + i]);
+            weir_table_prefetch_slot(&index->keys, hashes[i]);
+        }
+        for (size_t i = 0; i < size; i++) {
+            weir_table_prefetch_entry(&index->keys, hashes[i]);
+        }
+    }
+}

@@ -45,13 +45,9 @@ void weir_key_rows_remove(struct weir_key_rows_index *index, struct weir_store_e
 struct weir_store_entry *const *weir_key_rows_find(const struct weir_key_rows_index *index,
                                                    struct weir_slice record_key, int64_t from_ms,
                                                    int64_t to_ms, size_t *count_out);
-/** What a find will read comes to the cache: first the slots of some keys, then their entries. */
-static inline uint32_t weir_key_rows_prefetch(const struct weir_key_rows_index *index,
-                                              struct weir_slice record_key)
-{
-    uint32_t hash = weir_table_hash_key(&index->keys, record_key);
-    if (index->keys.slot_count > 0) weir_table_prefetch_slot(&index->keys, hash);
-    return hash;
-}
+/** What finds of some record keys will read comes to the cache: the slots of all, then their entries. A null key is
+ * passed over. */
+void weir_key_rows_prefetch(const struct weir_key_rows_index *index, const struct weir_slice *keys,
+                            size_t count);
 
 #endif

@@ -214,6 +214,9 @@ struct weir_fetched_rows {
  * those that are over. Their bytes live until the next call on the state. */
 int weir_store_fetch(struct weir_store *store, struct weir_slice record_key, int64_t from_ms,
                      int64_t to_ms, struct weir_fetched_rows *rows_out, struct weir_error *error);
+/** Fetches of these record keys, or rows of them, come soon: what they will read comes to the cache. None is null. */
+void weir_store_prefetch_rows(const struct weir_store *store, const struct weir_slice *record_keys,
+                              size_t count);
 /** A version of a key: what it was from `from_ms` on, up to but not at `to_ms`; INT64_MAX: until now. */
 struct weir_version {
     struct weir_slice value; /* null: there was none */
