@@ -14,6 +14,7 @@
 #include "base/env/env.h"
 #include "bench/bench.h"
 #include "bench/bench_job.h"
+#include "client/client.h"
 
 enum { KEYS = 10000, RECORDS = 8000000, GOAL_RESIDENT_MB = 256 };
 static const double goal_partitions = 1.5; /* times what a record costs over 6 */
@@ -51,6 +52,8 @@ struct cell {
     double start_seconds, run_seconds, close_seconds;
     double start_cpu, run_cpu;
     double resident_bytes;
+    double allocations;   /* while it ran */
+    double floor_seconds; /* the counts over arrays */
 };
 
 static void fold(void *context, const struct weir_record *record)
@@ -59,15 +62,17 @@ static void fold(void *context, const struct weir_record *record)
     counts[bench_key_read(record->key)] = (int64_t)weir_load_u64(record->value.data);
 }
 
-static void check(struct weir_log *log, const struct cell *cell)
+static void check(struct weir_log *log, struct cell *cell)
 {
     char topic[64];
     int64_t *have = bench_array(KEYS, sizeof *have);
     int64_t *want = bench_array(KEYS, sizeof *want);
     const struct bench_input input = input_over(cell->partitions, cell->count);
+    const double from = bench_thread_cpu();
     for (int64_t i = 0; i < input.count; i++) {
         want[input.key(&input, i)]++;
     }
+    cell->floor_seconds = bench_thread_cpu() - from;
     (void)snprintf(topic, sizeof topic, "%s-counts-changelog", cell->application);
     bench_read_topic(log, topic, fold, have);
     for (size_t i = 0; i < KEYS; i++) {
@@ -106,7 +111,9 @@ static void run_job(struct weir_log *log, struct cell *cell)
     }
     cell->start_seconds = bench_wall() - wall;
     cell->start_cpu = bench_process_cpu() - cpu;
+    const uint64_t allocations = atomic_load(&log->env->heap->allocation_count);
     BENCH_TRY(weir_streams_drain(streams, -1, &error), &error);
+    cell->allocations = (double)(atomic_load(&log->env->heap->allocation_count) - allocations);
     (void)snprintf(name, sizeof name, "%d partitions, %d threads", cell->partitions, cell->threads);
     bench_measured(name, wall + cell->start_seconds);
     cell->run_seconds = bench_wall() - wall - cell->start_seconds;
@@ -177,15 +184,16 @@ static double median(double *values, size_t count)
 
 /* ---- partitions ---------------------------------------------------------------------------------- */
 
-/* The same records over six partitions and over more: a task each. In turns, three times. */
+/* The same records over one partition, six, and more: a task each. In turns, three times. */
 void bench_job_partitions(void)
 {
-    enum { ROUNDS = 3, COUNTS = 3 };
+    enum { ROUNDS = 3, COUNTS = 4, SIX = 1 };
     const size_t rounds = bench_is_small() ? 1 : ROUNDS;
-    static const int32_t partitions[COUNTS] = {6, 100, 1000};
-    static const char *const logs[COUNTS] = {"over-6", "over-100", "over-1000"};
+    static const int32_t partitions[COUNTS] = {1, 6, 100, 1000};
+    static const char *const logs[COUNTS] = {"over-1", "over-6", "over-100", "over-1000"};
     struct cell *cells = shared_cells(1);
-    double cost[COUNTS][ROUNDS], resident[COUNTS][ROUNDS], ratio[COUNTS][ROUNDS];
+    double cost[COUNTS][ROUNDS], resident[COUNTS][ROUNDS], ratio[ROUNDS];
+    double allocations[COUNTS][ROUNDS], floors[COUNTS][ROUNDS];
     for (size_t round = 0; round < rounds; round++) {
         for (size_t i = 0; i < COUNTS; i++) {
             *cells = (struct cell){.log = logs[i],
@@ -196,7 +204,8 @@ void bench_job_partitions(void)
             if (round == 0) in_child(fill_cell, cells);
             in_child(run_cell, cells);
             cost[i][round] = ns_per_record(cells);
-            ratio[i][round] = cost[i][round] / cost[0][round];
+            allocations[i][round] = cells->allocations / (double)cells->count;
+            floors[i][round] = cells->floor_seconds / (double)cells->count * 1e9;
             resident[i][round] = cells->resident_bytes / 1e6;
             bench_note(
                 "%d partitions: %.0f ns a record; start %.0f ms (%.0f of CPU), close %.0f ms; "
@@ -204,19 +213,21 @@ void bench_job_partitions(void)
                 partitions[i], cost[i][round], cells->start_seconds * 1e3, cells->start_cpu * 1e3,
                 cells->close_seconds * 1e3, resident[i][round]);
         }
+        ratio[round] = cost[COUNTS - 1][round] / cost[SIX][round];
     }
     for (size_t i = 0; i < COUNTS; i++) {
         char name[64];
         const bool is_last = i + 1 == COUNTS;
         (void)snprintf(name, sizeof name, "count over %d partitions, CPU", partitions[i]);
-        bench_row(&(struct bench_row){name, median(cost[i], rounds), "ns/rec", 0, true, 0});
+        bench_row_with(&(struct bench_row){name, median(cost[i], rounds), "ns/rec", 0, true,
+                                           median(floors[i], rounds)},
+                       median(allocations[i], rounds), NULL);
         (void)snprintf(name, sizeof name, "count over %d partitions, resident", partitions[i]);
         bench_row(&(struct bench_row){name, median(resident[i], rounds), "MB",
                                       is_last ? GOAL_RESIDENT_MB : 0, true, 0});
     }
-    bench_row(&(struct bench_row){"a record over 1,000, times that over 6",
-                                  median(ratio[COUNTS - 1], rounds), "times", goal_partitions, true,
-                                  0});
+    bench_row(&(struct bench_row){"a record over 1,000, times that over 6", median(ratio, rounds),
+                                  "times", goal_partitions, true, 0});
 }
 
 /* ---- threads ------------------------------------------------------------------------------------- */
