@@ -439,12 +439,13 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
     uint64_t *hashes = weir_arena_array(weir_node_arena(node), batch->count, sizeof *hashes);
     if (hashes == NULL) return WEIR_NO_MEMORY;
     for (size_t i = 0; i < batch->count; i++) {
-        hashes[i] = weir_live_rows_hash(&state->live, batch->key_bytes[weir_batch_row(batch, i)]);
+        hashes[i] =
+            weir_live_rows_hash(&state->shared->live, batch->key_bytes[weir_batch_row(batch, i)]);
     }
     for (size_t i = 0; i < batch->count && rc >= 0; i++) {
         work.row = weir_batch_row(batch, i);
         work.hash = hashes[i];
-        weir_live_rows_prefetch(&state->live, hashes, i, batch->count);
+        weir_live_rows_prefetch(&state->shared->live, hashes, i, batch->count);
         const int64_t late = work.late;
         rc = process_row(&work);
         if (rc >= 0 && work.late > late) {
