@@ -17,7 +17,8 @@ struct change {
     struct weir_inode *directory[2];
     char *name[2];
     struct weir_inode *inode;
-    bool is_marked; /* within one sync or loss */
+    bool is_marked;     /* within one sync or loss */
+    size_t next_marked; /* the one behind it then */
 };
 
 struct weir_disk {
@@ -235,14 +236,20 @@ static bool changes_share_a_name(const struct change *a, const struct change *b)
     return false;
 }
 
-/* A change is durable only with all earlier ones of its names: mark those too. */
+/* A change is durable only with all earlier ones of its names: mark those too. Marked ones are a chain, for most changes
+ * are not when one directory of many is synced. */
 static void mark_what_marked_ones_need(struct weir_disk *disk)
 {
+    size_t first = disk->change_count;
     for (size_t i = disk->change_count; i-- > 0;) {
-        for (size_t k = i + 1; k < disk->change_count && !disk->changes[i].is_marked; k++) {
-            disk->changes[i].is_marked = disk->changes[k].is_marked &&
-                                         changes_share_a_name(&disk->changes[i], &disk->changes[k]);
+        struct change *change = &disk->changes[i];
+        for (size_t k = first; k < disk->change_count && !change->is_marked;
+             k = disk->changes[k].next_marked) {
+            change->is_marked = changes_share_a_name(change, &disk->changes[k]);
         }
+        if (!change->is_marked) continue;
+        change->next_marked = first;
+        first = i;
     }
 }
 
