@@ -526,7 +526,7 @@ START_TEST(retention_may_not_overtake_a_rebuild_in_silence)
     ck_ok(weir_streams_start_begin(stage.log, after(), STAGE_OPTIONS(.on_mismatch = choice), &hooks,
                                    &stage.streams, &stage.error),
           &stage.error);
-    while (weir_streams_state(stage.streams) != WEIR_STREAMS_RUNNING)
+    while (!atomic_load(&stage.streams->has_begun))
         ck_assert(weir_sim_step(stage.sim));
     memory_log_faults(stage.log)->is_held = true;
     while (memory_log_waiting(stage.log) == 0)
@@ -571,7 +571,7 @@ static void begin(const struct weir_topology *topology, enum weir_on_mismatch ch
     ck_ok(weir_streams_start_begin(stage.log, topology, STAGE_OPTIONS(.on_mismatch = choice),
                                    &hooks, &stage.streams, &stage.error),
           &stage.error);
-    while (weir_streams_state(stage.streams) != WEIR_STREAMS_RUNNING)
+    while (!atomic_load(&stage.streams->has_begun))
         ck_assert(weir_sim_step(stage.sim));
 }
 
