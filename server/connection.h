@@ -83,8 +83,8 @@ struct weir_request_line {
     int32_t count;
 };
 
-struct
-    weir_connection_list { /* first in, first out; by `next_ready`, `next_waiting` or `next_large` */
+/* First in, first out; by `next_ready`, `next_waiting` or `next_large`. */
+struct weir_connection_list {
     struct weir_connection *first;
     struct weir_connection *last;
 };
@@ -102,8 +102,9 @@ struct weir_connection {
     struct weir_connection *next_waiting;
     struct weir_connection *next_large;
     bool is_ready;
-    bool is_waiting;  /* for room for a frame */
-    bool waits_large; /* for others' large answers */
+    bool is_waiting;     /* for room for a frame */
+    bool waits_large;    /* for others' large answers */
+    bool has_large_turn; /* it has been let out of that line, and has not begun yet */
     struct weir_mono waits_since;
     struct weir_mono last_active;
     struct weir_mono end_by; /* ending: then it is closed, whatever is left */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/server_internal.h"
 #include "tests/unit/server/server_fixture.h"
 #include "wire/error_codes.h"
 #include "wire/generated/api_versions_request.h"
@@ -158,6 +159,35 @@ START_TEST(large_answers_are_held_at_a_bound)
     ck_assert_uint_lt(all->peak - before, 40 * MIB);
     raw_close(&waiting);
     server_end(&stage);
+}
+END_TEST
+
+/* Who asks for one while others wait stands behind them: a client that has its next one in line already does not keep out
+ * who asks once. */
+START_TEST(large_answers_are_begun_in_the_order_they_were_asked_for)
+{
+    enum { ALL = 4 }; /* that may be with their handlers */
+    static struct weir_server_part part;
+    struct weir_connection first = {.part = &part}, second = {.part = &part},
+                           greedy = {.part = &part};
+    part.large_count = ALL;
+    ck_assert(!weir_connection_may_begin_large(&first));
+    ck_assert(!weir_connection_may_begin_large(&second));
+    part.large_count--;
+    ck_assert(!weir_connection_may_begin_large(&greedy));
+    ck_assert(weir_part_wake_large(&part));
+    ck_assert(weir_connection_may_begin_large(&first));
+    part.large_count++;
+    ck_assert(!weir_part_wake_large(&part));
+    part.large_count--;
+    ck_assert(weir_part_wake_large(&part));
+    part.large_count++; /* the room is gone again before the second one runs: it does not begin anew */
+    ck_assert(!weir_connection_may_begin_large(&second));
+    part.large_count--;
+    ck_assert(!weir_connection_may_begin_large(&greedy));
+    ck_assert(weir_connection_may_begin_large(&second));
+    ck_assert(weir_connection_may_begin_large(&greedy));
+    ck_assert(!weir_part_wake_large(&part));
 }
 END_TEST
 
@@ -535,6 +565,7 @@ static void add(Suite *suite)
     tcase_add_test(many, clients_that_never_read_are_held_at_a_bound);
     tcase_add_test(many, room_for_frames_is_waited_for);
     tcase_add_test(many, large_answers_are_held_at_a_bound);
+    tcase_add_test(many, large_answers_are_begun_in_the_order_they_were_asked_for);
     suite_add_tcase(suite, many);
     TCase *parked = tcase_create("parked");
     tcase_add_test(parked, a_parked_fetch_keeps_the_order);
