@@ -248,6 +248,7 @@ static bool copy_hot_batches(struct weir_partition_log *log, struct weir_log_rea
         return false;
     bool is_read = find_hot_first(log, read, &first) &&
                    weir_batch_last_offset(&first.header) < read->offset_bound &&
+                   weir_batch_size(&first.header) <= COPY_IN_PLACE_MAX &&
                    weir_log_copy_batches(read, &first, true) == 0;
     if (is_read) weir_log_range_note(log, read);
     if (read->is_index_poor) drop_windows(log, read);

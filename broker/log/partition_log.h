@@ -147,8 +147,7 @@ struct weir_append {
     struct weir_wall now;
     bool leaves_roll; /* where a new segment is to be begun first, nothing is done: WEIR_END */
     bool is_transaction_version_2; /* of transactional batches: KIP-890 */
-    bool
-        is_internal; /* the log's own: with the time of a clock that may have been put back since */
+    bool is_internal; /* the log's own, stamped by a clock that may have been put back since */
 };
 
 struct weir_append_result {
@@ -343,9 +342,7 @@ struct weir_log_read {
     int64_t position_offset; /* that batch's last offset */
     int64_t end_position;    /* of a batch to walk from to a range's end, if `position` is known */
     int64_t end_position_offset;
-    int64_t
-        range_end_offset; /* given with a range, or with parts that were read from a segment: one past
-                                 the last batch */
+    int64_t range_end_offset;   /* given with what a segment has: one past its last batch */
     int64_t range_end_position; /* and where it ends in its segment */
     int64_t limit;              /* how far the segment may be read */
     int64_t size_known;         /* of the segment; more than `limit` where its file has been cut */

@@ -178,6 +178,22 @@ START_TEST(small_reads_of_the_page_cache_need_no_worker)
 }
 END_TEST
 
+/* A batch is given whole however little was asked for, so a large one is for a worker, too. */
+START_TEST(a_large_batch_is_for_a_worker_however_little_is_asked_for)
+{
+    int count;
+    test.options.config.segment_bytes = 16 << 20;
+    fill(1, 0);
+    for (int i = 0; i < 20; i++) {
+        struct test_append append = {.record_count = 20, .value_size = 8000};
+        ck_ok(test_log_append(&test, &append, NULL), &test.error);
+    }
+    int cold = count_cold(400, &count);
+    ck_assert_int_eq(count, 20);
+    ck_assert_int_eq(cold, count);
+}
+END_TEST
+
 /* The same from memory, without a look at the disk. */
 START_TEST(reads_at_the_tail_cost_no_disk)
 {
@@ -268,6 +284,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, reads_from_disk_respect_bounds);
     tcase_add_test(tests, small_reads_of_the_page_cache_need_no_worker);
+    tcase_add_test(tests, a_large_batch_is_for_a_worker_however_little_is_asked_for);
     tcase_add_test(tests, reads_at_the_tail_cost_no_disk);
     tcase_add_test(tests, small_batches_are_read_together);
     tcase_add_test(tests, batches_of_a_kilobyte_are_read_together);
