@@ -205,15 +205,6 @@ static int add_update(struct weir_node *node, struct weir_rows *rows,
     return weir_rows_object(node, config->value_serde, false, old, &rows->olds[row]);
 }
 
-/* Changes of windows that are over for the store, though not for this input. On a disk Kafka Streams takes
- * them, to no use, and does not count them. */
-static int64_t refused_by(const struct weir_node *node)
-{
-    const struct weir_store *store = node->stores[0];
-    if (weir_store_spec(store)->kind != WEIR_STORE_MEMORY) return 0;
-    return weir_store_dropped_count(store);
-}
-
 /* ---- the batch ------------------------------------------------------------------------------- */
 
 /* What the row finds under its key, now that its own time has come. */
@@ -263,9 +254,9 @@ static int fold_changes(struct weir_node *node, const struct weir_batch *batch,
                                          node->call.error);
         }
         if (rc == 0) {
-            const int64_t refused = refused_by(node);
+            const int64_t refused = weir_row_fold_refused(node);
             rc = change_one(&fold, batch, row, changes->keys[i], entry, old, updates);
-            if (rc >= 0 && refused_by(node) > refused) {
+            if (rc >= 0 && weir_row_fold_refused(node) > refused) {
                 rc = weir_node_send_late(node, batch, row, 1);
             }
             if (rc < 0) return rc;
@@ -309,7 +300,7 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
     } else if (per_row > 1) {
         capacity = batch->count < CHANGES_MAX / per_row ? batch->count * per_row : CHANGES_MAX;
     }
-    const int64_t refused = refused_by(node);
+    const int64_t refused = weir_row_fold_refused(node);
     struct changes changes;
     int rc = init_changes(node, &changes, capacity);
     for (size_t at = 0; rc >= 0 && at < batch->count;) {
@@ -320,7 +311,7 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
         }
         if (rc >= 0) rc = process_changes(node, batch, &changes);
     }
-    weir_node_dropped(node, WEIR_DROP_LATE, refused_by(node) - refused);
+    weir_node_dropped(node, WEIR_DROP_LATE, weir_row_fold_refused(node) - refused);
     return rc;
 }
 

@@ -114,6 +114,13 @@ int weir_row_fold_flush(struct weir_node *node)
     return weir_table_rows_flush(node, &table);
 }
 
+int64_t weir_row_fold_refused(const struct weir_node *node)
+{
+    const struct weir_store *store = node->stores[0];
+    if (weir_store_spec(store)->kind != WEIR_STORE_MEMORY) return 0;
+    return weir_store_dropped_count(store);
+}
+
 void weir_row_fold_init(struct weir_row_fold *fold, struct weir_node *node, bool is_forwarded)
 {
     const struct weir_aggregate_config *config = node->plan->config;

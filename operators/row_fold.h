@@ -31,6 +31,11 @@ bool weir_row_fold_forwards(const struct weir_node *node);
 /** The operators' flush: what the cached table has changed is forwarded. */
 int weir_row_fold_flush(struct weir_node *node);
 
+/** How many changes of windows the node's store has refused so far: those that are over for it,
+ * though not for this input of several. On a disk Kafka Streams takes them, to no use, and does not
+ * count them: 0. */
+int64_t weir_row_fold_refused(const struct weir_node *node);
+
 /** For one batch; the node's call has the context of the user's functions from then on. */
 void weir_row_fold_init(struct weir_row_fold *fold, struct weir_node *node, bool is_forwarded);
 /** Fold the row (node->call has it) into the aggregate whose bytes are `old`, null where there is

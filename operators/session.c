@@ -235,16 +235,6 @@ static void advance_store(struct weir_node *node)
     if (time_ms > 0) weir_store_advance(node->stores[0], time_ms);
 }
 
-/* Changes of sessions that are over for the store, though not for this input of several. On a disk Kafka Streams takes
- * them, to no use, and does not count them. */
-static int64_t refused_by(const struct weir_node *node)
-{
-    const struct weir_aggregate_config *config = node->plan->config;
-    const struct weir_store *store = node->stores[0];
-    const bool counts = config->is_cogrouped && weir_store_spec(store)->kind == WEIR_STORE_MEMORY;
-    return counts ? weir_store_dropped_count(store) : 0;
-}
-
 /* ---- the batch ------------------------------------------------------------------------------- */
 
 static int process_rows(struct weir_node *node, const struct weir_batch *batch)
@@ -268,9 +258,9 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
         const uint32_t row = weir_batch_row(batch, i);
         weir_live_rows_prefetch(&state->shared->live, hashes, i, batch->count);
         const int64_t late_before = late;
-        const int64_t refused = refused_by(node);
+        const int64_t refused = weir_row_fold_refused(node);
         rc = process_row(&fold, batch, row, hashes[i], forwards ? &updates : NULL, &late);
-        if (refused_by(node) > refused) late = late_before + 1;
+        if (weir_row_fold_refused(node) > refused) late = late_before + 1;
         if (rc >= 0 && late > late_before) rc = weir_node_send_late(node, batch, row, 1);
         if (rc >= 0) rc = emit_closed(node, batch, row);
     }

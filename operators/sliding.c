@@ -447,7 +447,9 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
         work.hash = hashes[i];
         weir_live_rows_prefetch(&state->shared->live, hashes, i, batch->count);
         const int64_t late = work.late;
+        const int64_t refused = weir_row_fold_refused(node);
         rc = process_row(&work);
+        work.late += weir_row_fold_refused(node) - refused;
         if (rc >= 0 && work.late > late) {
             rc = weir_node_send_late(node, batch, work.row, work.late - late);
         }

@@ -204,6 +204,31 @@ START_TEST(sessions_are_of_all_streams)
 }
 END_TEST
 
+/* What is over for the store, as another stream is further on, is told and counted as late: a store
+ * in memory has not taken it. */
+START_TEST(sliding_windows_that_the_store_refuses_are_counted)
+{
+    const struct weir_sliding_windows sliding = {WEIR_SLIDING_WINDOWS_INIT, .difference_ms = 10};
+    const struct weir_materialized in_memory = {WEIR_MATERIALIZED_INIT, .store = WEIR_STORE_MEMORY};
+    static const int64_t nothing = 0;
+    struct weir_streams_metrics metrics;
+    struct weir_builder *builder = weir_builder_new();
+    struct weir_cogrouped *both = two_streams(builder);
+    struct weir_stream *a = weir_stream(builder, "a", WEIR_STRING, WEIR_STRING);
+    struct weir_table *table = weir_cogrouped_windowed_aggregate(
+        both, weir_windowed_by_sliding(weir_group_by_key(a), &sliding), begin,
+        (void *)(uintptr_t)&nothing, WEIR_INT64, &in_memory);
+    weir_to(weir_map(weir_to_stream(table), as_text, NULL, WEIR_STRING, WEIR_INT64), "out");
+    start(builder, WEIR_CACHE_OFF);
+    feed("a", "k", "x", 100); /* the store keeps what begins after 70 */
+    feed("b", "k", "x", 30);  /* b is at 30 */
+    expect("90..100=1@100 20..30=10@30 ");
+    weir_test_metrics(test, &metrics);
+    ck_assert_int_eq(metrics.records_dropped_late, 1);
+    end();
+}
+END_TEST
+
 /* Two streams with new keys have a repartition each. */
 static int value_as_key(struct weir_call *call, const void *key, const void *value,
                         const void **key_out)
@@ -289,6 +314,7 @@ static void add_tests(Suite *suite)
     tcase_add_test(tests, a_cache_forwards_once);
     tcase_add_test(tests, windows_are_late_by_stream);
     tcase_add_test(tests, sessions_are_of_all_streams);
+    tcase_add_test(tests, sliding_windows_that_the_store_refuses_are_counted);
     tcase_add_test(tests, new_keys_are_repartitioned);
     tcase_add_test(tests, mistakes_are_told);
     suite_add_tcase(suite, tests);
