@@ -163,6 +163,8 @@ static void lower_process(struct lowering *lowering, struct weir_process_config 
     config->store_keys = move_serdes(lowering, config->store_keys, count);
     config->store_values = move_serdes(lowering, config->store_values, count);
     config->store_records = move_serdes(lowering, config->store_records, count);
+    config->store_is_declared =
+        copy_array(lowering, config->store_is_declared, count, sizeof *config->store_is_declared);
 }
 
 static const void *lower_config(struct lowering *lowering, const struct weir_logical_node *node)

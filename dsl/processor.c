@@ -71,6 +71,7 @@ static int fill_config(struct weir_builder *builder, const struct weir_processor
     const struct weir_serde **keys = weir_arena_array(arena, count, sizeof *keys);
     const struct weir_serde **values = weir_arena_array(arena, count, sizeof *values);
     const struct weir_serde **records = weir_arena_array(arena, count, sizeof *records);
+    bool *is_declared = weir_arena_array(arena, count, sizeof *is_declared);
     if (weir_arena_failed(arena)) return weir_builder_no_memory(builder);
     for (size_t i = 0; i < count; i++) {
         weir_assert(stores[i] >= 0 && (size_t)stores[i] < builder->store_count);
@@ -79,6 +80,7 @@ static int fill_config(struct weir_builder *builder, const struct weir_processor
         keys[i] = store->key_serde;
         values[i] = store->value_serde;
         records[i] = weir_windowed_serde_key(store->key_serde);
+        is_declared[i] = store->is_declared;
     }
     names[count] = NULL;
     config->processor = *processor;
@@ -87,6 +89,7 @@ static int fill_config(struct weir_builder *builder, const struct weir_processor
     config->store_keys = keys;
     config->store_values = values;
     config->store_records = records;
+    config->store_is_declared = is_declared;
     config->store_count = count;
     return 0;
 }

@@ -181,6 +181,7 @@ struct weir_process_config {
     const struct weir_serde *const *store_keys;
     const struct weir_serde *const *store_values;
     const struct weir_serde *const *store_records; /* of the keys in windowed ones; NULL: plain */
+    const bool *store_is_declared;                 /* for processors alone: no table fills it */
     size_t store_count;
 };
 extern const struct weir_operator_ops weir_process_ops;

@@ -381,12 +381,13 @@ static int open_process(struct weir_node *node, struct weir_error *error)
         process->user = weir_alloc_zero(weir_node_arena(node)->budget, processor->state_size);
         if (process->user == NULL) return weir_error_set(error, WEIR_NO_MEMORY, "processor state");
     }
-    if (processor->init == NULL) return 0;
+    int rc = weir_process_open_times(node, error);
+    if (rc < 0 || processor->init == NULL) return rc;
     begin(process);
     weir_node_call_no_row(node, 0);
     node->call.context = processor->context;
     process->is_opening = true;
-    int rc = end_call(process, processor->init(process, process->user, &node->call));
+    rc = end_call(process, processor->init(process, process->user, &node->call));
     process->is_opening = false;
     if (rc < 0 && error != NULL && node->call.error != error) *error = *node->call.error;
     return rc;

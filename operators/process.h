@@ -47,4 +47,8 @@ int weir_process_store_bytes(struct weir_process *process, const struct weir_ser
 int weir_process_value_object(struct weir_process *process, int64_t index, struct weir_slice value,
                               const void **value_out);
 
+/** When the node is opened: its own stores of windows and sessions are as far in time as the last of
+ * their rows, which is looked for. A table's store is as far as the table says. */
+int weir_process_open_times(struct weir_node *node, struct weir_error *error);
+
 #endif

@@ -483,7 +483,8 @@ WEIR_API void weir_add_store(struct weir_builder *builder, const char *name,
                              const struct weir_serde *key, const struct weir_serde *value,
                              const struct weir_materialized *materialized);
 /** A store of windows for processors: rows by key and start. What starts retention_ms or more before the last
- * start that was put is over: it is not found, and not taken. */
+ * start that was put is over: it is not found, and not taken. After a start of the job the last that is there counts,
+ * which is looked for. */
 struct weir_window_store_options {
     WEIR_SIZE(struct weir_window_store_options);
     int64_t window_size_ms; /* at least 1 */

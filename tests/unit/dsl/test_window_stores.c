@@ -142,7 +142,7 @@ static void open_stage(int kind)
 {
     static const char *const stores[] = {"w", "d", "s", "k", "counts", NULL};
     static const struct weir_processor processor = {.process = process, .stores = stores};
-    const enum weir_store_kind store = kind == 0 ? WEIR_STORE_MEMORY : WEIR_STORE_ROCKSDB;
+    const enum weir_store_kind store = kind % 2 == 0 ? WEIR_STORE_MEMORY : WEIR_STORE_ROCKSDB;
     const struct weir_window_store_options windows = {
         WEIR_WINDOW_STORE_OPTIONS_INIT, .window_size_ms = 10, .retention_ms = 100, .store = store};
     const struct weir_window_store_options duplicates = {WEIR_WINDOW_STORE_OPTIONS_INIT,
@@ -256,6 +256,27 @@ START_TEST(windows_that_are_over_are_not_found_nor_taken)
 }
 END_TEST
 
+/* How far a store is in time is told by its last row, after a start too. */
+START_TEST(what_is_over_stays_so_after_a_restart)
+{
+    open_stage(_i);
+    run("a", "w+ 10 0 one", "");
+    run("b", "w+ 110 0 bee", "");
+    run("a", "d+ 10 0 one", "");
+    run("b", "d+ 110 0 bee", "");
+    run("a", "s+ 5 10 one", "");
+    run("b", "s+ 100 110 bee", "");
+    ck_ok(weir_test_commit(test), &error);
+    ck_ok(_i / 2 == 0 ? weir_test_restart(test) : weir_test_crash(test, true), &error);
+    run("a", "w* 0 1000", "b[110 120]=bee ");
+    run("a", "w+ 10 0 again", "");
+    run("a", "w= 10", "=- ");
+    run("a", "d* 0 1000", "b[110 120]=bee ");
+    run("a", "s* 0 1000", "b[100 110]=bee ");
+    close_stage();
+}
+END_TEST
+
 START_TEST(sessions_are_found_by_what_they_touch)
 {
     open_stage(_i);
@@ -354,6 +375,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, windows_are_found_by_key_and_time, 0, 2);
     tcase_add_loop_test(tests, duplicates_are_found_in_order, 0, 2);
     tcase_add_loop_test(tests, windows_that_are_over_are_not_found_nor_taken, 0, 2);
+    tcase_add_loop_test(tests, what_is_over_stays_so_after_a_restart, 0, 4);
     tcase_add_loop_test(tests, sessions_are_found_by_what_they_touch, 0, 2);
     tcase_add_loop_test(tests, keys_are_walked_from_either_end, 0, 2);
     tcase_add_loop_test(tests, windows_of_a_table_are_found, 0, 2);
