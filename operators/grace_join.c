@@ -10,7 +10,8 @@
  * so in order of time, then key, then arrival; the number counts all rows that came in time, and is state. A row
  * that is late by more than the grace is joined at once, and so is one without a key, which nothing is found for.
  * What is in memory is the time of the first row that waits: a look begins there, and only when it is due.
- * Rows are given by pieces, so that a jump of time takes no more memory than one.
+ * Rows that are due are looked for by pieces; what they give is gathered until the batch is through, so a jump of
+ * time takes memory for all that waited.
  */
 #include "base/assert.h"
 #include "base/bytes.h"
