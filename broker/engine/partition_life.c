@@ -90,10 +90,17 @@ static void fail_deleted(struct weir_partition *partition)
     }
 }
 
-/* Run a request's stage, unless it means another topic that had this name. */
+/* Another topic, that had or will have this name. */
+static bool means_another(const struct weir_partition *partition,
+                          const struct weir_request *request)
+{
+    return weir_request_has_id(request) && !weir_uuid_equal(request->topic_id, partition->topic_id);
+}
+
+/* Run a request's stage, unless it means another topic. */
 static void serve(struct weir_partition *partition, struct weir_request *request)
 {
-    if (weir_request_has_id(request) && !weir_uuid_equal(request->topic_id, partition->topic_id)) {
+    if (means_another(partition, request)) {
         weir_request_refuse(request, WEIR_UNKNOWN_TOPIC_ID, "no topic of this name has this id");
         return;
     }
@@ -585,9 +592,7 @@ static bool answer_lookers(struct weir_partition *partition)
     partition->waiting_last = NULL;
     while (request != NULL) {
         struct weir_request *next = (struct weir_request *)request->message.next;
-        bool is_other = weir_request_has_id(request) &&
-                        !weir_uuid_equal(request->topic_id, partition->topic_id);
-        if (request->unmade == NULL || is_other) {
+        if (request->unmade == NULL || means_another(partition, request)) {
             wait_here(partition, request);
         } else {
             request->unmade(partition, request);
@@ -606,11 +611,10 @@ static bool refuse_unknown(struct weir_partition *partition, const struct weir_e
     partition->waiting_last = NULL;
     while (request != NULL) {
         struct weir_request *next = (struct weir_request *)request->message.next;
-        bool is_other = weir_request_has_id(request) &&
-                        !weir_uuid_equal(request->topic_id, partition->topic_id);
         if (may_create && request->may_create) {
             wait_here(partition, request);
         } else {
+            bool is_other = means_another(partition, request);
             weir_request_refuse(request, is_other ? WEIR_UNKNOWN_TOPIC_ID : (int)error->code,
                                 error->text);
         }
