@@ -60,14 +60,16 @@ static int join_as_right(struct weir_joining *joining, uint32_t row, bool has_it
 }
 
 /* Two sides would find it: its own time is within the window, and not over. A row without a value has moved
- * the time of a store in memory, and has not come here. */
+ * the time of a store in memory, and has not come here. By the time of what came here a row stops to meet
+ * itself a millisecond before the store forgets it, as in Kafka Streams; other rows still meet it then. */
 static bool meets_itself(const struct weir_joining *joining, int64_t timestamp_ms)
 {
     const struct weir_stream_join_config *config = joining->config;
     const struct weir_node *node = joining->node;
     if (config->before_ms < 0 || config->after_ms < 0) return false;
     if (weir_store_is_over(node->stores[0], timestamp_ms)) return false;
-    return timestamp_ms > node->observed_ms - weir_store_spec(node->stores[0])->retention_ms;
+    const int64_t expired_ms = node->observed_ms - weir_store_spec(node->stores[0])->retention_ms;
+    return timestamp_ms > expired_ms + 1;
 }
 
 static int process_row(struct weir_joining *joining, uint32_t row)

@@ -56,6 +56,15 @@ void ref_join_window(struct task *task, const struct ref_node *node, struct ref_
         (struct ref_kept){.key = record.key, .value = record.value, .time_ms = record.timestamp_ms};
 }
 
+/* Over a single store a row stops to meet itself a millisecond before the store forgets it. It is the last
+ * one that the left side has kept, and the time is that of the rows that came to the join. */
+static bool is_itself_over(const struct ref_join *join, const struct ref_node *node,
+                           const struct ref_record *record)
+{
+    return node->is_single && node->is_right &&
+           record->timestamp_ms <= join->time_ms - retention_of(node) + 1;
+}
+
 /* Places of the rows that a record meets, in order of time, then of arrival. */
 static int find_matches(const struct ref_side *side, const struct ref_node *node,
                         const struct ref_record *record, int matches[REF_KEPT])
@@ -182,10 +191,16 @@ static void join_record(struct task *task, const struct ref_node *node, struct r
 {
     const struct ref_side *other = &join->sides[!node->is_right];
     int matches[REF_KEPT];
-    int count = find_matches(other, node, record, matches);
+    int found = find_matches(other, node, record, matches);
     struct ref_kept met[REF_KEPT];
-    for (int i = 0; i < count; i++)
-        met[i] = other->rows[matches[i]];
+    const bool is_alone = is_itself_over(join, node, record);
+    int count = 0;
+    if (is_alone) task->reference->went_by_time[task->component] = true;
+    for (int i = 0; i < found; i++) {
+        bool is_itself = matches[i] == other->count - 1 &&
+                         other->rows[matches[i]].time_ms == record->timestamp_ms;
+        if (!is_alone || !is_itself) met[count++] = other->rows[matches[i]];
+    }
     for (int i = 0; i < count; i++) {
         int64_t time_ms =
             met[i].time_ms > record->timestamp_ms ? met[i].time_ms : record->timestamp_ms;
@@ -209,7 +224,11 @@ static void join_record(struct task *task, const struct ref_node *node, struct r
 void ref_stream_join(struct task *task, const struct ref_node *node, struct ref_record record)
 {
     struct ref_join *join = join_of(task, node);
-    if (record.timestamp_ms > join->time_ms) join->time_ms = record.timestamp_ms;
+    /* Over a single store the time is that of the rows that have all to be joined. */
+    bool is_joinable = !record.key.is_null && !record.value.is_null;
+    if ((is_joinable || !node->is_single) && record.timestamp_ms > join->time_ms) {
+        join->time_ms = record.timestamp_ms;
+    }
     if (node->waits) task->reference->went_by_time[task->component] = true;
     if (node->is_outer && record.key.is_null && !record.value.is_null) {
         (void)emit_pair(task, node, &record, text_null(), record.timestamp_ms);

@@ -297,6 +297,22 @@ START_TEST(a_late_row_does_not_meet_itself)
 }
 END_TEST
 
+/* Over one store a row stops to meet itself a millisecond before the store forgets it; others still do. */
+START_TEST(a_row_of_the_last_millisecond_meets_others_only)
+{
+    start_with_itself(WEIR_WITHIN(.before_ms = 20, .after_ms = 40, .grace_ms = 50,
+                                  .store = _i == 0 ? WEIR_STORE_MEMORY : WEIR_STORE_ROCKSDB,
+                                  .is_single_store = true));
+    feed("left", "z", "time", 1190);
+    expect("z=time|time@1190 ");
+    feed("left", "q", "edge", 1081);
+    expect("");
+    feed("left", "q", "inside", 1082);
+    expect("q=inside|edge@1082 q=edge|inside@1082 q=inside|inside@1082 ");
+    end();
+}
+END_TEST
+
 /* ---- bad input ------------------------------------------------------------------------------- */
 
 START_TEST(a_key_of_a_megabyte_fails_its_record)
@@ -512,6 +528,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, a_key_of_a_megabyte_fails_its_record);
     tcase_add_test(tests, too_many_rows_of_one_moment_fail_one_by_one);
     tcase_add_test(tests, a_late_row_does_not_meet_itself);
+    tcase_add_loop_test(tests, a_row_of_the_last_millisecond_meets_others_only, 0, 2);
     tcase_add_test(tests, the_ends_of_time);
     tcase_add_test(tests, a_negative_time_fails);
     tcase_add_test(tests, a_failure_of_a_late_result_is_its_own);
