@@ -266,6 +266,39 @@ START_TEST(a_failing_timer_stops_the_job_without_a_policy)
 }
 END_TEST
 
+/* ---- suppress -------------------------------------------------------------------------------- */
+
+/* A full buffer is not the fault of the record that came last, and the buffer has taken it already: the job
+ * stops, whatever is done with records that fail. */
+START_TEST(a_full_buffer_stops_the_job_whatever_the_policy)
+{
+    static const enum weir_on_error policies[] = {WEIR_ON_ERROR_FAIL, WEIR_ON_ERROR_SKIP,
+                                                  WEIR_ON_ERROR_DEAD_LETTER};
+    const struct weir_tumbling window = {.size_ms = 100};
+    const struct weir_suppress_options options = {WEIR_SUPPRESS_OPTIONS_INIT, .records_max = 2};
+    builder = weir_builder_new();
+    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
+    const bool is_cached = _i >= 3; /* then a commit tells what has changed */
+    struct weir_table *counts =
+        weir_windowed_count(weir_windowed_by(weir_group_by_key(in), window),
+                            WEIR_STORE(.cache = is_cached ? WEIR_CACHE_DEFAULT : WEIR_CACHE_OFF));
+    weir_to(weir_to_stream(weir_suppress(counts, &options)), "out");
+    start(policies[_i % 3]);
+    pipe("a", weir_text("v"), 0);
+    pipe("b", weir_text("v"), 1);
+    int rc = pipe_value("c", weir_text("v"), 2);
+    if (is_cached) {
+        ck_ok(rc, &error);
+        rc = weir_test_commit(test);
+    }
+    ck_assert_int_eq(rc, WEIR_LIMIT);
+    ck_assert_int_eq(weir_test_error(test, &error), WEIR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(error.text, "the buffer is full: 3 rows of"));
+    ck_assert_int_eq(failed_count(), 0);
+    finish();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("failures");
@@ -274,6 +307,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, an_aggregate_that_outgrows_its_changelog_stops_the_job, 0, KINDS);
     tcase_add_loop_test(tests, a_failing_timer_is_counted_and_the_job_goes_on, 0, 2);
     tcase_add_test(tests, a_failing_timer_stops_the_job_without_a_policy);
+    tcase_add_loop_test(tests, a_full_buffer_stops_the_job_whatever_the_policy, 0, 6);
     suite_add_tcase(suite, tests);
 }
 
