@@ -231,7 +231,7 @@ static int take_left(struct weir_start *start)
 
 /* ---- tables over topics ---------------------------------------------------------------------- */
 
-/* A topic that keeps the latest record of each key for ever is a changelog itself. */
+/* A topic that keeps the latest record of each key for ever may be a changelog itself. */
 static bool keeps_all_keys(const struct weir_start *start, int32_t source)
 {
     const struct weir_topic_request *described = &start->topics[source];
@@ -247,6 +247,13 @@ static bool has_processed(const struct weir_start_topic *topic)
     return false;
 }
 
+/* What the table passes over by the clock, or takes with another time, stands in the topic as it is: nobody can tell it
+ * apart later. */
+static bool takes_all(const struct weir_start *start)
+{
+    return start->streams->options.timestamp_after_max_ms == 0;
+}
+
 /*
  * Whether a table has a changelog of its own. What was decided once stands, and is recorded by what is
  * there: a changelog in the application's records or in the commit; without one, records of the table's
@@ -260,6 +267,7 @@ static bool has_own_changelog(const struct weir_start *start, size_t changelog, 
     weir_assert(own->role == WEIR_START_CHANGELOG);
     if (own->record != NULL || own->entry_count > 0) return true;
     if (has_processed(&start->facts.topics[source])) return false;
+    if (!takes_all(start)) return true;
     return !keeps_all_keys(start, source) && !start->streams->options.reuse_source_topics;
 }
 

@@ -110,6 +110,27 @@ START_TEST(a_table_has_a_changelog_unless_its_topic_serves)
 }
 END_TEST
 
+/* Goal: what a restore reads is what the table took. A record that was refused for its timestamp is not in the table
+ * when local state is gone, whatever its topic keeps and the clock says by then. */
+START_TEST(a_record_that_was_refused_for_its_time_does_not_come_back)
+{
+    enum { LIMIT_MS = 1000, AHEAD_MS = 600000 };
+    const int64_t now_ms = weir_wall_now(stage.env).ms;
+    make_topic("compact");
+    stage_produce(&stage, "in", 0, "a", "1", now_ms);
+    stage_produce(&stage, "in", 0, "far", "1", now_ms + AHEAD_MS);
+    for (int life = 0; life < 2; life++) {
+        stage_start(
+            &stage, plan_table(),
+            STAGE_OPTIONS(.timestamp_after_max_ms = LIMIT_MS, .reuse_source_topics = _i == 1));
+        stage_drain(&stage);
+        ck_assert(knows("a"));
+        ck_assert(!knows("far"));
+        stage_stop(&stage);
+    }
+}
+END_TEST
+
 /* Goal: retention took the head of the topic and local state is gone: the rows are there all the same,
  * after a crash too. */
 START_TEST(rows_outlive_the_retention_of_their_topic)
@@ -278,6 +299,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("tables");
     tcase_add_checked_fixture(tests, open_stage, close_stage);
     tcase_add_loop_test(tests, a_table_has_a_changelog_unless_its_topic_serves, 0, 4);
+    tcase_add_loop_test(tests, a_record_that_was_refused_for_its_time_does_not_come_back, 0, 2);
     tcase_add_loop_test(tests, rows_outlive_the_retention_of_their_topic, 0, 2);
     tcase_add_loop_test(tests, a_policy_that_changes_later_loses_no_row, 0, 2);
     tcase_add_test(tests, a_row_whose_tombstone_is_gone_does_not_come_back);
