@@ -2,8 +2,8 @@
  * A replay gives the windows of the batch computation, under random seeds: a history whose
  * partitions are each in order within grace is written first, then a job reads it through one
  * repartition topic or two into windows, with as many partitions and threads as are drawn, with
- * caches and without, while the node crashes and its disk fails. In half of the seeds the job is
- * stopped on its way, and as much again is written before it goes on. No record may be late, so the
+ * caches and without, while the node crashes and its disk fails. In nine of ten seeds the job
+ * is stopped on its way, and as much again is written before it goes on. No record may be late, so the
  * counts are those of all records.
  */
 #include <stdio.h>
@@ -268,7 +268,7 @@ static void play(struct simulation *simulation, const struct shape *shape,
     struct job *job = job_new(simulation, topology, &(struct job_shape){0});
     job_options(job)->task_max_time_skew_ms = some_skew(simulation);
     simulation->hooks = (struct simulation_hooks){.end = end_job, .context = job};
-    if (simulation_chance(simulation, 500)) {
+    if (simulation_chance(simulation, 900)) {
         simulation_play(simulation, (int)simulation_draw(simulation, STOPPED_AFTER_MAX));
         job_hold(job, true);
         if (!job_stop(job)) return;
