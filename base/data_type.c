@@ -254,6 +254,20 @@ static bool take_sliced(struct weir_slice *rest, struct weir_data_type *type)
     return true;
 }
 
+/* Values of a versioned store are as they are elsewhere: what differs is which of a key's are kept. */
+static int parse_versioned(struct weir_slice rest, struct weir_arena *arena,
+                           struct weir_data_type *type, struct weir_error *error)
+{
+    if (rest.size == 0) return parse_simple(weir_text("text"), false, type);
+    if (!take_word(&rest, "[")) return WEIR_NOT_FOUND;
+    if (rest.size == 0 || rest.data[rest.size - 1] != ']') {
+        return malformed(rest, "versioned[TYPE] ends with a bracket", error);
+    }
+    int rc = parse_plain(weir_slice(rest.data, rest.size - 1), arena, type, error);
+    if (rc != WEIR_NOT_FOUND && (rc < 0 || !is_windowed(type))) return rc;
+    return malformed(rest, "a versioned value is of text, numbers or a struct", error);
+}
+
 int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
                          struct weir_data_type *type_out, struct weir_error *error)
 {
@@ -269,6 +283,8 @@ int weir_data_type_parse(struct weir_slice text, struct weir_arena *arena,
         take_word(&rest, "session[")) {
         rc = parse_simple(weir_slice(text.data, text.size - rest.size - 1), false, &type);
         if (rc == 0) rc = parse_key(rest, arena, &type, error);
+    } else if (take_word(&rest, "versioned")) {
+        rc = parse_versioned(rest, arena, &type, error);
     } else if (take_sliced(&rest, &type)) {
         rc = take_word(&rest, "[") ? parse_key(rest, arena, &type, error) : 0;
     } else {

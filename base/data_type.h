@@ -22,6 +22,7 @@
  *                       changelog, with a sequence number of four zero bytes behind. Without [T] the key is text
  *     slicedN[T]        the key of a slice of windows of N ms, in a changelog too: the key, then the slice's start
  *     session[T]        a session's key: the key, then the session's end and start, in a changelog too
+ *     versioned[T]      the value of a versioned store, in its changelog: as T, which may not be windowed. Without [T] it is text
  */
 enum weir_data_kind {
     WEIR_DATA_SIGNED,

@@ -318,6 +318,9 @@ const char *weir_serde_format(struct weir_arena *arena, const struct weir_serde 
  * the plain key has no text, the windows' size alone is told. */
 const char *weir_slice_format(struct weir_arena *arena, const struct weir_serde *serde,
                               int64_t window_size_ms);
+/** The same of the values of a versioned store. Never NULL but for want of memory: where the value has no text, that
+ * it has versions is told. */
+const char *weir_versioned_format(struct weir_arena *arena, const struct weir_serde *serde);
 /** The version that a declared struct's serde writes, or that of the struct in a windowed key; 0: of all others. */
 uint8_t weir_serde_version(const struct weir_serde *serde);
 

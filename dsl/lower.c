@@ -111,7 +111,9 @@ static void lower_stores(struct lowering *lowering)
                 ends ? store->spec.retention_ms + CHANGELOG_EXTRA_RETENTION_MS : INT64_MAX;
             plan->is_changelog_uncompacted = store->spec.schema->number_size > 0;
         }
-        if (is_versioned) { /* what is put late stands behind what is newer */
+        if (is_versioned) {
+            plan->formats.value.text = weir_versioned_format(lowering->arena, store->value_serde);
+            /* what is put late stands behind what is newer */
             plan->changelog_compaction_lag_ms =
                 weir_saturating_add(store->spec.retention_ms - 1, CHANGELOG_EXTRA_RETENTION_MS);
         }

@@ -112,6 +112,12 @@ const char *weir_slice_format(struct weir_arena *arena, const struct weir_serde 
                              has_key ? "[" : "", has_key ? key : "", has_key ? "]" : "");
 }
 
+const char *weir_versioned_format(struct weir_arena *arena, const struct weir_serde *serde)
+{
+    const char *value = weir_serde_format(arena, serde, false);
+    return value != NULL ? weir_arena_printf(arena, "versioned[%s]", value) : "versioned";
+}
+
 uint8_t weir_serde_version(const struct weir_serde *serde)
 {
     if (serde == NULL) return 0;

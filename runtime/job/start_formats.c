@@ -97,6 +97,30 @@ static const char *name_format(struct weir_arena *arena, struct weir_plan_format
     return weir_arena_printf(arena, "%s of version %u", format.text, (unsigned)format.version);
 }
 
+/* Of each key a versioned store keeps several values, another one the last: neither takes the other's rows, of whatever
+ * type they are. So this is known where the type is not. */
+static bool is_versioned(struct weir_plan_format format)
+{
+    static const char word[] = "versioned";
+    return format.text != NULL && strncmp(format.text, word, sizeof word - 1) == 0;
+}
+
+static bool compare_history(const struct weir_start_topic *topic, struct weir_arena *arena,
+                            struct weir_start_difference *difference)
+{
+    const struct weir_own_topic *record = topic->record;
+    if (record->window_size_ms == WEIR_OWN_WINDOW_UNKNOWN)
+        return false; /* it says nothing of formats */
+    if (is_versioned(record->formats.value) == is_versioned(topic->formats.value)) return false;
+    const struct weir_plan_format bytes = {"bytes without versions", 0};
+    difference->other = "values";
+    difference->written = name_format(
+        arena, weir_plan_format_is_known(record->formats.value) ? record->formats.value : bytes);
+    difference->wanted = name_format(
+        arena, weir_plan_format_is_known(topic->formats.value) ? topic->formats.value : bytes);
+    return true;
+}
+
 static bool compare_format(const struct weir_plan_format *written,
                            const struct weir_plan_format *wanted, bool is_key,
                            struct weir_arena *arena, struct weir_start_difference *difference)
@@ -153,7 +177,7 @@ int weir_start_compare_formats(struct weir_start_topic *topic, struct weir_arena
     };
     if (difference.a == 0) return 0;
     bool is_other =
-        compare_window(topic, arena, &difference) ||
+        compare_window(topic, arena, &difference) || compare_history(topic, arena, &difference) ||
         compare_format(&record->formats.key, &topic->formats.key, true, arena, &difference) ||
         compare_format(&record->formats.value, &topic->formats.value, false, arena, &difference);
     if (weir_arena_failed(arena)) return WEIR_NO_MEMORY;

@@ -45,6 +45,9 @@ static const struct {
     {"sliced10[text]", "windowed[text]", 0, NULL},
     {"sliced10[text]", "sliced10[i64]", 0, ""},
     {"sliced10", "windowed", 0, NULL},
+    {"versioned[i64]", "versioned[i64]", 0, NULL},
+    {"versioned[i64]", "versioned[text]", 0, ""},
+    {"versioned", "text", 0, NULL},
     {"struct[a:i64,b:text]", "struct[a:i64,b:text]", 1, NULL},
     /* Added with a version of their own, at the end or wherever. */
     {"struct[a:i64,b:text@2]", "struct[a:i64]", 1, NULL},

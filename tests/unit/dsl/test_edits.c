@@ -155,6 +155,7 @@ struct edit {
     const struct weir_serde *value; /* of an aggregate; NULL: a count */
     int64_t window_ms;              /* 0: none */
     int64_t slices_ms;              /* 0: rows; else they hop by as much, and are of slices */
+    bool is_versioned;              /* of an aggregate */
 };
 
 static struct weir_topology *build_edit(const struct edit *edit)
@@ -163,7 +164,8 @@ static struct weir_topology *build_edit(const struct edit *edit)
     struct weir_grouped *grouped =
         weir_group_by_key(weir_stream(builder, "in", edit->key, WEIR_STRING));
     if (edit->value != NULL) {
-        (void)weir_aggregate(grouped, NULL, add_up, NULL, edit->value, WEIR_STORE(.name = "store"));
+        (void)weir_aggregate(grouped, NULL, add_up, NULL, edit->value,
+                             WEIR_STORE(.name = "store", .is_versioned = edit->is_versioned));
     } else if (edit->slices_ms > 0) {
         const struct weir_time_windows windows = {
             WEIR_TIME_WINDOWS_INIT, .size_ms = edit->window_ms, .advance_ms = edit->slices_ms};
@@ -203,22 +205,47 @@ static const struct {
     struct edit after;
     const char *says; /* NULL: it goes on */
 } edits[] = {
-    {{WEIR_STRING, NULL, 0, 0},
-     {WEIR_INT64, NULL, 0, 0},
+    {{WEIR_STRING, NULL, 0, 0, false},
+     {WEIR_INT64, NULL, 0, 0, false},
      "the keys of store 'store' were written as text"},
-    {{WEIR_STRING, NULL, 10, 0}, {WEIR_STRING, NULL, 20, 0}, "as keys of windows of 10 ms"},
-    {{WEIR_STRING, NULL, 0, 0}, {WEIR_STRING, NULL, 10, 0}, "as keys without a window"},
-    {{WEIR_STRING, NULL, 10, 0}, {WEIR_STRING, NULL, 10, 2}, "as keys of windows of 10 ms"},
-    {{WEIR_STRING, NULL, 10, 2}, {WEIR_STRING, NULL, 10, 0}, "as keys of windows of 2 ms"},
-    {{WEIR_STRING, NULL, 10, 2}, {WEIR_STRING, NULL, 20, 2}, "written as sliced10[text], and"},
-    {{WEIR_BYTES, NULL, 10, 2}, {WEIR_BYTES, NULL, 20, 2}, "written as sliced10, and"},
-    {{WEIR_BYTES, NULL, 10, 0}, {WEIR_BYTES, NULL, 10, 2}, "as keys of windows of 10 ms"},
-    {{WEIR_STRING, NULL, 0, 0},
-     {WEIR_STRING, &total_1_serde, 0, 0},
+    {{WEIR_STRING, NULL, 10, 0, false},
+     {WEIR_STRING, NULL, 20, 0, false},
+     "as keys of windows of 10 ms"},
+    {{WEIR_STRING, NULL, 0, 0, false},
+     {WEIR_STRING, NULL, 10, 0, false},
+     "as keys without a window"},
+    {{WEIR_STRING, NULL, 10, 0, false},
+     {WEIR_STRING, NULL, 10, 2, false},
+     "as keys of windows of 10 ms"},
+    {{WEIR_STRING, NULL, 10, 2, false},
+     {WEIR_STRING, NULL, 10, 0, false},
+     "as keys of windows of 2 ms"},
+    {{WEIR_STRING, NULL, 10, 2, false},
+     {WEIR_STRING, NULL, 20, 2, false},
+     "written as sliced10[text], and"},
+    {{WEIR_BYTES, NULL, 10, 2, false},
+     {WEIR_BYTES, NULL, 20, 2, false},
+     "written as sliced10, and"},
+    {{WEIR_BYTES, NULL, 10, 0, false},
+     {WEIR_BYTES, NULL, 10, 2, false},
+     "as keys of windows of 10 ms"},
+    {{WEIR_STRING, NULL, 0, 0, false},
+     {WEIR_STRING, &total_1_serde, 0, 0, false},
      "written as i64, and the program takes"},
-    {{WEIR_STRING, &total_1_serde, 0, 0}, {WEIR_STRING, &swapped_serde, 0, 0}, "(field 'count')"},
-    {{WEIR_STRING, &total_2_serde, 0, 0}, {WEIR_STRING, &total_1_serde, 0, 0}, "of version 2, and"},
-    {{WEIR_STRING, &total_1_serde, 0, 0}, {WEIR_STRING, &total_2_serde, 0, 0}, NULL},
+    {{WEIR_STRING, &total_1_serde, 0, 0, true},
+     {WEIR_STRING, &total_1_serde, 0, 0, false},
+     "written as versioned[struct["},
+    {{WEIR_STRING, &total_1_serde, 0, 0, false},
+     {WEIR_STRING, &total_1_serde, 0, 0, true},
+     "takes them for versioned[struct["},
+    {{WEIR_STRING, &total_1_serde, 0, 0, true}, {WEIR_STRING, &total_2_serde, 0, 0, true}, NULL},
+    {{WEIR_STRING, &total_1_serde, 0, 0, false},
+     {WEIR_STRING, &swapped_serde, 0, 0, false},
+     "(field 'count')"},
+    {{WEIR_STRING, &total_2_serde, 0, 0, false},
+     {WEIR_STRING, &total_1_serde, 0, 0, false},
+     "of version 2, and"},
+    {{WEIR_STRING, &total_1_serde, 0, 0, false}, {WEIR_STRING, &total_2_serde, 0, 0, false}, NULL},
 };
 enum { EDITS = sizeof edits / sizeof edits[0] };
 
@@ -244,8 +271,8 @@ END_TEST
 
 START_TEST(a_store_of_other_bytes_is_rebuilt_or_starts_empty)
 {
-    const struct edit before = {WEIR_STRING, NULL, 0, 0};
-    const struct edit after = {WEIR_STRING, &total_1_serde, 0, 0};
+    const struct edit before = {WEIR_STRING, NULL, 0, 0, false};
+    const struct edit after = {WEIR_STRING, &total_1_serde, 0, 0, false};
     struct weir_error why = {0};
     bool is_rebuilt = _i == 0;
     ck_assert_int_eq(run_edit(&before, WEIR_ON_MISMATCH_REFUSE, &why), 0);
