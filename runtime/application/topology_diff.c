@@ -260,7 +260,7 @@ static int make_left(const struct weir_kept *item, struct weir_arena *arena,
     const char *name = topic_name(item, arena);
     if (record == NULL || name == NULL) return WEIR_NO_MEMORY;
     *record = own_topic(item, name);
-    *left = (struct weir_start_left){.record = record};
+    *left = (struct weir_start_left){.record = record, .has_rows = true};
     return 0;
 }
 
@@ -307,7 +307,8 @@ static const struct weir_start_difference *difference_of(const struct weir_start
         const bool is_store = item->kind == WEIR_KEPT_STORE;
         const bool is_of_store = difference->topic != NULL
                                      ? difference->topic->role == WEIR_START_CHANGELOG
-                                     : difference->what == WEIR_START_STORE_LEFT;
+                                     : difference->what == WEIR_START_STORE_LEFT ||
+                                           difference->what == WEIR_START_BUFFER_LEFT;
         if (is_store == is_of_store && strcmp(difference->of, item->name) == 0) return difference;
     }
     return NULL;

@@ -99,6 +99,7 @@ struct weir_start_topic {
 struct weir_start_left {
     const struct weir_own_topic *record;
     int64_t unprocessed; /* records of a repartition topic that nobody would process now */
+    bool has_rows;       /* a changelog: the commit covers something of it */
 };
 
 /** A store without a changelog that has something on the disk. */
@@ -152,6 +153,7 @@ enum weir_start_what {
     WEIR_START_NEW_STORE,
     WEIR_START_RENAMED_STORE,
     WEIR_START_STORE_LEFT,
+    WEIR_START_BUFFER_LEFT,
     WEIR_START_REPARTITION_LEFT,
     WEIR_START_INPUT_GONE,
     WEIR_START_INPUT_REPLACED,

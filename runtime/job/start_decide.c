@@ -113,6 +113,10 @@ static const struct row {
         {"store-left", NOTED, KEEPS,
          "store '{o}' is not named any more; its changelog '{t}' is kept, delete it "
          "when nothing needs it"},
+    [WEIR_START_BUFFER_LEFT] =
+        {"buffer-left", CHOOSE, KEEPS,
+         "store '{o}' is not named any more, and records that wait in it would not come out; if "
+         "some may wait, let the program of before run on until they are out"},
     [WEIR_START_REPARTITION_LEFT] = {"repartition-left", CHOOSE, KEEPS,
                                      "topic '{t}' is not part of the program any more, and has {a} "
                                      "records that are not processed"},

@@ -212,6 +212,17 @@ static int64_t unprocessed(const struct weir_start *start, const struct weir_own
     return count;
 }
 
+/* Rows of a changelog that the last commit covers: whether one of them is still live is not looked at. */
+static bool has_rows(const struct weir_start *start, const struct weir_own_topic *record)
+{
+    for (size_t i = 0; i < start->committed.entry_count; i++) {
+        const struct weir_commit_entry *entry = &start->committed.entries[i];
+        if (!weir_slice_equal(entry->of.topic, weir_text(record->name))) continue;
+        if (entry->end > 0 || entry->offset > 0) return true;
+    }
+    return false;
+}
+
 static int take_left(struct weir_start *start)
 {
     const struct weir_application *records = &start->records;
@@ -222,7 +233,9 @@ static int take_left(struct weir_start *start)
     for (size_t i = 0; i < records->topic_count; i++) {
         const struct weir_own_topic *record = &records->topics[i];
         if (record->phase != WEIR_OWN_TOPIC_KEPT || is_named(start, record->name)) continue;
-        left[count++] = (struct weir_start_left){record, unprocessed(start, record)};
+        left[count++] = (struct weir_start_left){.record = record,
+                                                 .unprocessed = unprocessed(start, record),
+                                                 .has_rows = has_rows(start, record)};
     }
     start->facts.left = left;
     start->facts.left_count = count;

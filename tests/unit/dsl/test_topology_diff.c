@@ -17,6 +17,8 @@ struct program {
     bool is_regrouped; /* behind a repartition topic */
     bool has_text;     /* the counts' values are texts */
     bool has_timer;    /* a processor in front */
+    bool is_versioned; /* the texts of `has_text` */
+    bool is_held;      /* a suppress behind the texts */
 };
 
 static struct stage stage;
@@ -70,7 +72,15 @@ static void count(struct weir_stream *in, const struct program *program)
             weir_windowed_by(grouped, (struct weir_tumbling){.size_ms = program->window_ms}),
             &named);
     } else if (program->has_text) {
-        (void)weir_reduce(grouped, last, NULL, &named);
+        named.is_versioned = program->is_versioned;
+        struct weir_table *table = weir_reduce(grouped, last, NULL, &named);
+        const struct weir_suppress_options held = {
+            WEIR_SUPPRESS_OPTIONS_INIT,
+            .name = "held",
+            .until = WEIR_SUPPRESS_UNTIL_TIME_LIMIT,
+            .time_limit_ms = 1000,
+        };
+        if (program->is_held) (void)weir_suppress(table, &held);
     } else {
         (void)weir_count(grouped, &named);
     }
@@ -194,6 +204,21 @@ static const struct edit_case {
      {.store = "counts", .has_text = true},
      "in:kept counts:changed! ",
      "the values of store 'counts' were written as i64"},
+    {"versions no more",
+     {.store = "counts", .has_text = true, .is_versioned = true},
+     {.store = "counts", .has_text = true},
+     "in:kept counts:changed! store:counts:dropped ",
+     "the values of store 'counts' were written as versioned[text]"},
+    {"versions",
+     {.store = "counts", .has_text = true},
+     {.store = "counts", .has_text = true, .is_versioned = true},
+     "in:kept counts:changed! store:counts:new ",
+     "takes them for versioned[text]"},
+    {"a suppress less",
+     {.store = "counts", .has_text = true, .is_held = true},
+     {.store = "counts", .has_text = true},
+     "in:kept counts:kept held-store:dropped! store:held-store:dropped ",
+     "store 'held-store' is not named any more, and records that wait in it"},
     {"windows of another size",
      {.store = "counts", .window_ms = 1000},
      {.store = "counts", .window_ms = 2000},

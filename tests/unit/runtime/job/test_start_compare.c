@@ -595,6 +595,39 @@ START_TEST(a_repartition_topic_that_is_left_with_records_is_refused)
 }
 END_TEST
 
+/* What waits in a store was read and is in no output yet. */
+START_TEST(a_buffer_that_is_left_with_rows_is_refused)
+{
+    static const char *const buffers[] = {
+        "priced-Buffer", "held-store", "KTABLE-SUPPRESS-STATE-STORE-0000000003",
+        "KSTREAM-OUTERSHARED-0000000004-store", "pairs-left-shared-join-store"};
+    struct weir_own_topic left = {
+        .name = "app-old-changelog",
+        .phase = WEIR_OWN_TOPIC_KEPT,
+        .role = WEIR_OWN_CHANGELOG,
+    };
+    struct weir_start_left lefts[] = {{.record = &left}};
+    facts.left = lefts;
+    facts.left_count = 1;
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
+        left.of = buffers[i];
+        lefts[0].has_rows = false;
+        ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+        lefts[0].has_rows = true;
+        ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+        ck_assert_ptr_nonnull(strstr(error.text, buffers[i]));
+        ck_assert_ptr_nonnull(strstr(error.text, ".on_mismatch"));
+        ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    }
+    left.of = "counts-store";
+    left.formats.value.text = "i64";
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+    left.of = "counts";
+    left.formats.value.text = NULL;
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
+}
+END_TEST
+
 /* Processed records of a repartition topic are removed from its head; others must not be. */
 START_TEST(a_repartition_topic_may_lose_what_was_processed)
 {
@@ -1042,6 +1075,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, fewer_partitions_of_an_input_are_refused_where_there_is_state);
     tcase_add_test(tests, what_retention_removed_is_noted_and_passed);
     tcase_add_test(tests, a_repartition_topic_that_is_left_with_records_is_refused);
+    tcase_add_test(tests, a_buffer_that_is_left_with_rows_is_refused);
     tcase_add_test(tests, a_repartition_topic_may_lose_what_was_processed);
     tcase_add_loop_test(tests, long_names_give_way_to_the_choices, WEIR_START_COMMIT_GONE,
                         WEIR_START_INPUT_TRIMMED + 1);
