@@ -150,7 +150,11 @@ static int compare_strange(const struct weir_start_facts *facts, struct weir_sta
     if (!is_empty(topic) || phase == WEIR_OWN_TOPIC_NONE) {
         return add_of(found, topic, WEIR_START_NOT_OURS, 0, 0, 0);
     }
-    /* Made by us, and killed before its id was written down. */
+    /* Made by us, and killed before its id was written down; as the inputs were then, if not by somebody else. */
+    if (phase == WEIR_OWN_TOPIC_MAKING && topic->partition_count != topic->wanted_count) {
+        return add_of(found, topic, WEIR_START_PARTITIONS, 0, topic->partition_count,
+                      topic->wanted_count);
+    }
     if (phase == WEIR_OWN_TOPIC_MAKING || phase == WEIR_OWN_TOPIC_EMPTYING) return 0;
     return add_of(found, topic, WEIR_START_REPLACED, 0, 0, 0);
 }

@@ -63,7 +63,7 @@ static const struct row {
     [WEIR_START_PARTITIONS] =
         {"partitions", CHOOSE, TOPIC,
          "topic '{t}' has {a} partitions, and the job now has {b} tasks on it: the "
-         "partitions of its inputs have changed"},
+         "partitions of its inputs have changed, or somebody else made it"},
     [WEIR_START_NO_ENTRY] =
         {"no-entry", CHOOSE, TOPIC,
          "the last commit does not name topic '{t}' partition {p}: '{o}' was not "

@@ -288,6 +288,12 @@ START_TEST(an_empty_topic_with_an_intent_is_ours)
     }
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_START_GO_ON);
     ck_assert_uint_eq(found.count, 0);
+    topics[CHANGELOG].wanted_count =
+        3; /* the inputs have changed since, or it was not that start */
+    expect_only(WEIR_START_PARTITIONS);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REFUSE), WEIR_MISMATCH);
+    ck_assert_int_eq(decide(WEIR_ON_MISMATCH_START_EMPTY), WEIR_START_EMPTY);
+    topics[CHANGELOG].wanted_count = 2;
     partitions[CHANGELOG][1].log_end = 1;
     ck_assert_int_eq(decide(WEIR_ON_MISMATCH_REBUILD), WEIR_MISMATCH);
 }
