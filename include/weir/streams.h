@@ -136,8 +136,10 @@ enum { WEIR_EMIT_AT_ONCE = -1 };
  * was committed: the state is WEIR_STREAMS_RESTORING then until the last task runs, and what fails meanwhile shows in
  * weir_streams_error. Input topics must exist (or auto-create be on).
  *
- * Errors: WEIR_INVALID_ARGUMENT (application id), WEIR_UNKNOWN_TOPIC_OR_PARTITION,
- *         WEIR_INVALID_TOPOLOGY (partition counts of a join), WEIR_LOCKED (the application runs),
+ * Errors: WEIR_INVALID_ARGUMENT (application id; letters or late records into an input, or into what an application
+ *         or the log has for itself), WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+ *         WEIR_INVALID_TOPOLOGY (partition counts of a join; the program writes into what an application or the log
+ *         has for itself), WEIR_LOCKED (the application runs),
  *         WEIR_MISMATCH (what is there does not fit what was committed; the text names what differs
  *         and the choices that `on_mismatch` has), WEIR_OFFLINE.
  * Owns:   borrows log and topology until weir_streams_close.

@@ -35,6 +35,8 @@ static int compare(struct weir_start *start, struct weir_error *error)
 {
     weir_assert(!start->is_rebuild && !start->is_emptying && !start->reads_again);
     struct weir_start_differences found = {.arena = &start->arena};
+    int rc = weir_start_check_letters(start, error);
+    if (rc < 0) return rc;
     if (weir_start_compare_chosen(&start->facts, &found) < 0 ||
         weir_start_compare(&start->facts, &found) < 0) {
         return weir_start_no_memory(error);
@@ -48,7 +50,7 @@ static int compare(struct weir_start *start, struct weir_error *error)
     start->is_rebuild = verdict == WEIR_START_REBUILD;
     start->is_emptying = verdict == WEIR_START_EMPTY;
     start->reads_again = weir_start_reads_again(&start->facts, verdict);
-    int rc = start->reads_again ? 0 : weir_start_refuse_unserved(&start->facts, error);
+    rc = start->reads_again ? 0 : weir_start_refuse_unserved(&start->facts, error);
     if (rc < 0) return rc;
     start->may_lose =
         start->is_emptying || start->streams->options.on_mismatch == WEIR_ON_MISMATCH_LOSSY_REBUILD;

@@ -118,8 +118,20 @@ int weir_records_write(struct weir_start *start, const struct weir_records_sourc
 /** What became of it. */
 int weir_records_written(struct weir_start *start, struct weir_error *error);
 
+/* start_roles.c */
+/** What the program and its options name is not the job's own, the log's or, of what would come again, an input.
+ * WEIR_INVALID_TOPOLOGY; of an option WEIR_INVALID_ARGUMENT. */
+int weir_start_check_roles(const struct weir_start *start, struct weir_error *error);
+/** The job writes to it, and another application may have a topic of that name. */
+bool weir_start_may_write_into_other(const struct weir_start *start, size_t topic);
+/** Errors as above: the records of the application that was read last, `owner`, say that the topic is its own. */
+int weir_start_refuse_other(const struct weir_start *start, size_t topic, struct weir_error *error);
+
 /* start_topics.c */
 int weir_start_look_at_topics(struct weir_start *start, struct weir_error *error);
+/** Letters and late records may come without a key, and none replaces another: WEIR_INVALID_ARGUMENT if their topic is
+ * compacted. */
+int weir_start_check_letters(const struct weir_start *start, struct weir_error *error);
 /** Descriptions are taken, missing ones counted as they would be made; counts of internal ones. */
 int weir_start_count_topics(struct weir_start *start, struct weir_error *error);
 void weir_start_ask_topic(struct weir_start *start, size_t topic,

@@ -270,7 +270,8 @@ static const char *next_candidate(struct weir_start *start)
         const struct weir_start_topic *topic = &facts->topics[start->owner_topic];
         bool is_strange = weir_start_is_internal(topic) && topic->exists && topic->owner == NULL &&
                           !weir_start_is_ours(topic);
-        while (is_strange && topic->name[start->owner_at] != '\0') {
+        bool is_asked_of = is_strange || weir_start_may_write_into_other(start, start->owner_topic);
+        while (is_asked_of && topic->name[start->owner_at] != '\0') {
             size_t size = start->owner_at++;
             if (size == 0 || topic->name[size] != '-') continue;
             const char *id = weir_arena_printf(&start->arena, "%.*s", (int)size, topic->name);
@@ -281,14 +282,18 @@ static const char *next_candidate(struct weir_start *start)
     return NULL;
 }
 
-static void take_owner(struct weir_start *start)
+static int take_owner(struct weir_start *start, struct weir_error *error)
 {
     weir_assert(start->owner != NULL && start->owner_topic < start->facts.topic_count);
     struct weir_start_topic *topic = &start->facts.topics[start->owner_topic];
+    if (!weir_start_is_internal(topic)) {
+        return weir_start_refuse_other(start, start->owner_topic, error);
+    }
     for (size_t i = 0; i < start->other.topic_count; i++) {
         const struct weir_own_topic *record = &start->other.topics[i];
         if (weir_uuid_equal(record->id, topic->id)) topic->owner = start->owner;
     }
+    return 0;
 }
 
 int weir_start_look_for_owners(struct weir_start *start, struct weir_error *error)
@@ -308,7 +313,8 @@ int weir_start_look_for_owners(struct weir_start *start, struct weir_error *erro
         }
         struct weir_error ignored = {0}; /* who cannot be read does not say that it is theirs */
         if (weir_records_read(&start->other_reader, &ignored) > 0) return WEIR_START_AGAIN;
-        take_owner(start);
+        int rc = take_owner(start, error);
+        if (rc < 0) return rc;
         start->owner = NULL;
     }
 }

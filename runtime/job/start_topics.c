@@ -51,6 +51,8 @@ int weir_start_look_at_topics(struct weir_start *start, struct weir_error *error
         weir_application_topic_name(&start->arena, streams->options.application_id);
     start->topics = weir_arena_array(&start->arena, count, sizeof *start->topics);
     if (weir_arena_failed(&start->arena)) return weir_start_no_memory(error);
+    int rc = weir_start_check_roles(start, error);
+    if (rc < 0) return rc;
     for (size_t i = 0; i < count; i++) {
         const char *name = name_of(start, i);
         if (name == NULL) continue;
@@ -79,6 +81,41 @@ void weir_start_take_description(struct weir_start *start, size_t topic)
     found->after_max_ms = request->config.message_timestamp_after_max_ms;
 }
 
+/* Where auto-create is on, a missing topic will be made, with the log's default count. */
+static int take_missing(struct weir_start *start, size_t topic, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    bool is_given = topic < streams->topic_count && !streams->topics[topic].is_internal;
+    if (!is_given) return 0;
+    if (!streams->log->auto_create_topics) {
+        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
+                              "topic '%s' does not exist: create it before the job starts",
+                              name_of(start, topic));
+    }
+    const struct weir_topic_defaults *defaults = weir_log_topic_defaults(streams->log);
+    streams->topics[topic].partition_count = defaults->partition_count;
+    return 0;
+}
+
+static int take_topic(struct weir_start *start, size_t topic, struct weir_error *error)
+{
+    struct weir_streams *streams = start->streams;
+    const struct weir_topic_request *request = &start->topics[topic];
+    if (request->request.rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
+        return take_missing(start, topic, error);
+    }
+    if (request->request.rc < 0) {
+        weir_error_copy(error, &request->request.error);
+        return weir_error_wrap(error, request->request.rc, "topic '%s'", name_of(start, topic));
+    }
+    if (topic == streams->topic_count) return 0;
+    if (!streams->topics[topic].is_internal) {
+        streams->topics[topic].partition_count = request->partition_count;
+    }
+    weir_start_take_description(start, topic);
+    return 0;
+}
+
 /* The letter of a record without a key, and a timer's, is one without a key. Where a topic refuses those
  * the job would stop at the first, which is what letters are there to prevent; and compaction removes all
  * letters of a key but the last. So it does with late records. */
@@ -104,39 +141,22 @@ static int check_letters(const struct weir_start *start, size_t topic,
         name_of(start, topic));
 }
 
-/* Where auto-create is on, a missing topic will be made, with the log's default count. */
-static int take_missing(struct weir_start *start, size_t topic, struct weir_error *error)
+/* Behind the look for owners: what is another application's is not to be made fit. */
+int weir_start_check_letters(const struct weir_start *start, struct weir_error *error)
 {
-    struct weir_streams *streams = start->streams;
-    bool is_given = topic < streams->topic_count && !streams->topics[topic].is_internal;
-    if (!is_given) return 0;
-    if (!streams->log->auto_create_topics) {
-        return weir_error_set(error, WEIR_UNKNOWN_TOPIC_OR_PARTITION,
-                              "topic '%s' does not exist: create it before the job starts",
-                              name_of(start, topic));
+    const struct weir_task_config *config = &start->streams->task_config;
+    const size_t topics[] = {config->dead_letter_topic, config->late_topic};
+    for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
+        if (topics[i] == SIZE_MAX) continue;
+        const struct weir_topic_request *described = &start->topics[topics[i]];
+        bool exists = described->request.rc >= 0;
+        int rc = check_letters(start, topics[i],
+                               exists ? &described->config
+                                      : &weir_log_topic_defaults(start->streams->log)->config,
+                               error);
+        if (rc < 0) return rc;
     }
-    const struct weir_topic_defaults *defaults = weir_log_topic_defaults(streams->log);
-    streams->topics[topic].partition_count = defaults->partition_count;
-    return check_letters(start, topic, &defaults->config, error);
-}
-
-static int take_topic(struct weir_start *start, size_t topic, struct weir_error *error)
-{
-    struct weir_streams *streams = start->streams;
-    const struct weir_topic_request *request = &start->topics[topic];
-    if (request->request.rc == WEIR_UNKNOWN_TOPIC_OR_PARTITION) {
-        return take_missing(start, topic, error);
-    }
-    if (request->request.rc < 0) {
-        weir_error_copy(error, &request->request.error);
-        return weir_error_wrap(error, request->request.rc, "topic '%s'", name_of(start, topic));
-    }
-    if (topic == streams->topic_count) return 0;
-    if (!streams->topics[topic].is_internal) {
-        streams->topics[topic].partition_count = request->partition_count;
-    }
-    weir_start_take_description(start, topic);
-    return check_letters(start, topic, &request->config, error);
+    return 0;
 }
 
 /* ---- partition counts ------------------------------------------------------------------------ */

@@ -327,8 +327,7 @@ START_TEST(a_late_record_is_written_exactly_once)
 }
 END_TEST
 
-/* Loop: the topic of the job's outputs, that of its dead letters, and its input, where a late record comes again and is
- * late again; it may be each of them. */
+/* Loop: the topic of the job's outputs and that of its dead letters. */
 START_TEST(the_topic_may_have_another_use)
 {
     open_late(TUMBLING);
@@ -339,6 +338,23 @@ START_TEST(the_topic_may_have_another_use)
                               .on_processing_error = WEIR_ON_ERROR_DEAD_LETTER));
     stage_drain(&stage);
     ck_assert_int_eq(stage_count_records(&stage, _i == 0 ? "out" : "late", 0), _i == 0 ? 3 : 1);
+    finish();
+}
+END_TEST
+
+/* It would come again there, be late again, and so on. Loop: the input, and the store's changelog. */
+START_TEST(a_topic_that_the_job_reads_is_refused)
+{
+    static const char *const topics[] = {"in", "app-hours-changelog"};
+    static const char *const roles[] = {"late_topic 'in' is an input of the job",
+                                        "late_topic 'app-hours-changelog' is a changelog of"};
+    stage_open(&stage, 1);
+    open_topics(1);
+    build(GRACE_MS);
+    produce_late(0);
+    stage_start_refused(&stage, topology, STAGE_OPTIONS(.late_topic = topics[_i]),
+                        WEIR_INVALID_ARGUMENT, roles[_i], &stage.error);
+    ck_assert_int_eq(stage_count_records(&stage, "in", 0), 3);
     finish();
 }
 END_TEST
@@ -368,6 +384,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_late_record_goes_to_its_topic_as_it_was_read, 0, KINDS);
     tcase_add_loop_test(tests, a_late_record_is_written_exactly_once, 0, 2);
     tcase_add_loop_test(tests, the_topic_may_have_another_use, 0, 2);
+    tcase_add_loop_test(tests, a_topic_that_the_job_reads_is_refused, 0, 2);
     tcase_add_test(tests, a_compacted_topic_for_late_records_is_refused);
     suite_add_tcase(suite, tests);
 }
