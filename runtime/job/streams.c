@@ -11,7 +11,6 @@
 
 enum {
     EMIT_INTERVAL_MS = 1000,
-    APPLICATION_ID_SIZE_MAX = 100,
     COMMIT_INTERVAL_MS = 100,
     CACHE_BYTES = 10 << 20,
     CACHE_PART = 8, /* of the bound for all stores, where that makes less */
@@ -20,102 +19,6 @@ enum {
 };
 
 /* ---- making one ------------------------------------------------------------------------------ */
-
-static int check_options(const struct weir_streams_options *options, struct weir_error *error)
-{
-    const char *id = options->application_id;
-    size_t size = id != NULL ? strlen(id) : 0;
-    if (size == 0 || size > APPLICATION_ID_SIZE_MAX) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "application_id has %zu characters: 1 to %d", size,
-                              APPLICATION_ID_SIZE_MAX);
-    }
-    for (size_t i = 0; i < size; i++) {
-        bool is_legal = (id[i] >= 'a' && id[i] <= 'z') || (id[i] >= 'A' && id[i] <= 'Z') ||
-                        (id[i] >= '0' && id[i] <= '9') || id[i] == '-' || id[i] == '_' ||
-                        (id[i] == '.' && i > 0);
-        if (!is_legal) {
-            return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                                  "application_id '%s': letters, digits, '.', '_' and '-' only",
-                                  id);
-        }
-    }
-    if (weir_streams_writes_letters(options) && options->dead_letter_topic == NULL) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT, "%s needs dead_letter_topic",
-                              options->on_timestamp_after_max == WEIR_TIMESTAMP_DEAD_LETTER
-                                  ? "WEIR_TIMESTAMP_DEAD_LETTER"
-                                  : "WEIR_ON_ERROR_DEAD_LETTER");
-    }
-    if (options->timestamp_after_max_ms < 0 ||
-        options->on_timestamp_after_max < WEIR_TIMESTAMP_SKIP ||
-        options->on_timestamp_after_max > WEIR_TIMESTAMP_DEAD_LETTER) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "timestamp_after_max_ms is %" PRId64
-                              ", on_timestamp_after_max %d: milliseconds or 0, and one of the "
-                              "WEIR_TIMESTAMP_ values",
-                              options->timestamp_after_max_ms,
-                              (int)options->on_timestamp_after_max);
-    }
-    if (options->on_mismatch < WEIR_ON_MISMATCH_REFUSE ||
-        options->on_mismatch > WEIR_ON_MISMATCH_LOSSY_REBUILD) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "on_mismatch is %d: one of the WEIR_ON_MISMATCH_ values",
-                              (int)options->on_mismatch);
-    }
-    if (options->processing_guarantee < WEIR_EXACTLY_ONCE ||
-        options->processing_guarantee > WEIR_AT_LEAST_ONCE) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "processing_guarantee is %d: WEIR_EXACTLY_ONCE or WEIR_AT_LEAST_ONCE",
-                              (int)options->processing_guarantee);
-    }
-    if (options->repartition_isolation_level < WEIR_REPARTITION_READ_UNCOMMITTED ||
-        options->repartition_isolation_level > WEIR_REPARTITION_READ_COMMITTED) {
-        return weir_error_set(
-            error, WEIR_INVALID_ARGUMENT,
-            "repartition_isolation_level is %d: one of the WEIR_REPARTITION_READ_ "
-            "values",
-            (int)options->repartition_isolation_level);
-    }
-    if (options->num_stream_threads < 0 || options->commit_interval_ms < 0) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "num_stream_threads and commit_interval_ms are not negative");
-    }
-    if (options->transaction_timeout_ms < 0 || options->transaction_timeout_ms > INT32_MAX) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "transaction_timeout_ms is %" PRId64 ": milliseconds up to %" PRId32
-                              ", 0 for the default",
-                              options->transaction_timeout_ms, INT32_MAX);
-    }
-    if (options->task_max_time_skew_ms < WEIR_TIME_SKEW_OFF) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "task_max_time_skew_ms is %" PRId64
-                              ": milliseconds, 0 for the default or WEIR_TIME_SKEW_OFF",
-                              options->task_max_time_skew_ms);
-    }
-    if (options->idle_close_ms < 0) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "idle_close_ms is %" PRId64 ": milliseconds, or 0 for never",
-                              options->idle_close_ms);
-    }
-    if (options->window_emit_interval_ms < WEIR_EMIT_AT_ONCE) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "window_emit_interval_ms is %" PRId64
-                              ": 0 for 1000, or WEIR_EMIT_AT_ONCE",
-                              options->window_emit_interval_ms);
-    }
-    if (options->state_memory_max_bytes < 0) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "state_memory_max_bytes is %" PRId64 ": bytes, or 0 for the default",
-                              options->state_memory_max_bytes);
-    }
-    if (options->cache_max_bytes < WEIR_CACHE_OFF) {
-        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                              "cache_max_bytes is %" PRId64
-                              ": bytes, 0 for the default or WEIR_CACHE_OFF",
-                              options->cache_max_bytes);
-    }
-    return 0;
-}
 
 static const char *keep_text(struct weir_streams *streams, const char *text)
 {
@@ -281,7 +184,7 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
                              const struct weir_streams_hooks *hooks,
                              struct weir_streams **streams_out, struct weir_error *error)
 {
-    int rc = check_options(options, error);
+    int rc = weir_streams_check_options(options, error);
     if (rc < 0) return rc;
     weir_assert(hooks->backend != NULL && hooks->commit != NULL);
     weir_topology_check(topology);
@@ -396,9 +299,11 @@ struct weir_streams *weir_streams_start(struct weir_log *log, const struct weir_
 {
     weir_error_clear(error);
     if (log == NULL || topology == NULL || options == NULL) {
-        (void)weir_error_set(error, WEIR_INVALID_ARGUMENT,
-                             "weir_streams_start: log, topology, and options that begin with "
-                             "WEIR_STREAMS_OPTIONS_INIT");
+        (void)weir_error_set(error, WEIR_INVALID_ARGUMENT, "weir_streams_start: %s",
+                             log == NULL        ? "the log is NULL: weir_open gives one"
+                             : topology == NULL ? "the topology is NULL: weir_build gives one"
+                                                : "the options are NULL: give some that begin with "
+                                                  "WEIR_STREAMS_OPTIONS_INIT");
         return NULL;
     }
     struct weir_streams_options taken;

@@ -220,6 +220,9 @@ static inline bool weir_streams_writes_letters(const struct weir_streams_options
            options->on_timestamp_after_max == WEIR_TIMESTAMP_DEAD_LETTER;
 }
 
+/** What a job cannot be started with: WEIR_INVALID_ARGUMENT, by name and value. */
+int weir_streams_check_options(const struct weir_streams_options *options,
+                               struct weir_error *error);
 void weir_streams_free(struct weir_streams *streams);
 /** Have a commit begin now. One at a time: weir_streams_commit_round moves when it is done. */
 void weir_streams_commit_begin(struct weir_streams *streams);

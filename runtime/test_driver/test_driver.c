@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "base/saturate.h"
 #include "client/client_internal.h"
 #include "runtime/state/sim/backend_model.h"
 
@@ -188,7 +189,7 @@ static int copy_options(struct weir_test *test, const struct weir_test_options *
     test->options.repartition_isolation_level = WEIR_REPARTITION_READ_UNCOMMITTED;
     test->partition_count = given.partition_count > 0 ? given.partition_count : 1;
     test->wall_ms = given.wall_ms != 0 ? given.wall_ms : default_wall_ms;
-    test->commit_due_ms = test->wall_ms + test->options.commit_interval_ms;
+    test->commit_due_ms = weir_saturating_add(test->wall_ms, test->options.commit_interval_ms);
     const struct weir_sim_options sim = {
         .seed = given.seed != 0 ? given.seed : DEFAULT_SEED,
         .time_limit_ns = INT64_MAX,

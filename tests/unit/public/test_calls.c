@@ -319,7 +319,7 @@ static void refuse_jobs(void)
 {
     struct weir_streams_options options = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "app"};
     struct weir_streams_metrics metrics = {.commits = 7};
-    GIVES_NOTHING(weir_streams_start(NULL, NULL, &options, &error), "weir_streams_start");
+    GIVES_NOTHING(weir_streams_start(NULL, NULL, &options, &error), "the log is NULL");
     REFUSES_SAYING(weir_streams_drain(NULL, 0, &error), "weir_streams_drain");
     REFUSES_SAYING(weir_streams_error(NULL, &error), "weir_streams_error");
     ck_assert_int_eq(weir_streams_state(NULL), WEIR_STREAMS_NOT_RUNNING);

@@ -498,6 +498,46 @@ START_TEST(a_compacted_topic_for_dead_letters_is_refused)
 }
 END_TEST
 
+/* Each value that no option has is refused by name, with the value and what would be right. */
+START_TEST(options_out_of_range_are_named)
+{
+    const enum weir_on_error odd = (enum weir_on_error)9;
+    const enum weir_on_error negative = (enum weir_on_error) - 1;
+    static const char one_of[] = "WEIR_ON_ERROR_FAIL, WEIR_ON_ERROR_SKIP or";
+    const struct {
+        const struct weir_streams_options *options;
+        const char *text;
+        const char *right;
+    } cases[] = {
+        {STAGE_OPTIONS(.on_deserialization_error = odd), "on_deserialization_error is 9", one_of},
+        {STAGE_OPTIONS(.on_deserialization_error = negative), "on_deserialization_error is -1",
+         one_of},
+        {STAGE_OPTIONS(.on_processing_error = odd), "on_processing_error is 9", one_of},
+        {STAGE_OPTIONS(.on_production_error = odd), "on_production_error is 9", one_of},
+        {STAGE_OPTIONS(.on_mismatch = (enum weir_on_mismatch)9), "on_mismatch is 9", "one of"},
+        {STAGE_OPTIONS(.processing_guarantee = (enum weir_processing_guarantee) - 1),
+         "processing_guarantee is -1", "WEIR_EXACTLY_ONCE"},
+        {STAGE_OPTIONS(.num_stream_threads = -1), "num_stream_threads is -1", "1 to 1024"},
+        {STAGE_OPTIONS(.num_stream_threads = INT32_MAX), "num_stream_threads is 2147483647",
+         "1 to 1024"},
+        {STAGE_OPTIONS(.commit_interval_ms = -3), "commit_interval_ms is -3", "0 for the default"},
+        {STAGE_OPTIONS(.commit_interval_ms = INT64_MAX),
+         "commit_interval_ms is 9223372036854775807", "up to 2147483647"},
+    };
+    open_stage(0);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct weir_error error = {0};
+        ck_assert_msg(stage_try_start(&stage, plan_filter(&plan), cases[i].options, &error) == NULL,
+                      "%s", cases[i].text);
+        ck_assert_int_eq(error.code, WEIR_INVALID_ARGUMENT);
+        ck_assert_msg(strstr(error.text, cases[i].text) && strstr(error.text, cases[i].right), "%s",
+                      error.text);
+    }
+}
+END_TEST
+
 /* A drain that has no time says so, and the job goes on. */
 START_TEST(a_drain_may_time_out)
 {
@@ -825,6 +865,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, a_failure_stops_the_job_and_loses_nothing, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, dead_letters_have_their_topic, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_compacted_topic_for_dead_letters_is_refused, 0, 2);
+    tcase_add_test(tests, options_out_of_range_are_named);
     tcase_add_loop_test(tests, a_drain_may_time_out, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_missing_topic_is_named, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, damage_that_a_job_reads_is_remembered, 0, 2);
