@@ -5,12 +5,15 @@
 #include "base/state_table.h"
 #include "runtime/job/streams_internal.h"
 
+enum { COMMIT_WANT_MS = 100 }; /* from one commit that is asked for to the next */
+
 /**
  * Waiting until what was in the input topics is processed and committed.
  *
  * First the ends of the input topics are asked for. Once a commit covers them, what came of them
  * lies in repartition topics, up to the ends in that same commit: those are the next targets, and
  * so on, once per sub-topology at most, or until a commit finds the repartition topics empty.
+ * Where commit.interval.ms is long commits are asked for meanwhile, the first at once.
  *
  *   waiting ──the job is first──> done ──seen by the waiter──> (freed)
  *      └──────the waiter is first──> abandoned ──the job comes to it──> (freed)
@@ -198,17 +201,35 @@ static bool drain_advance(struct weir_streams *streams, struct weir_drain *drain
     return drain->is_reached && weir_transactions_are_settled(streams, drain->write_count);
 }
 
+/* Where commits come less often by themselves. Not without a pause: each of them seals the stores, and
+ * a drain may have much to wait for. */
+static void want_commit(struct weir_streams *streams)
+{
+    const struct weir_mono now = weir_mono_now(streams->env);
+    if (now.ns >= streams->drain_commit_at.ns) {
+        streams->drain_commit_at = weir_mono_after_ms(now, COMMIT_WANT_MS);
+        weir_commit_handle(streams, WEIR_COMMIT_WANT);
+        weir_commit_handle(streams, WEIR_COMMIT_TURN);
+    }
+    if (!atomic_load(&streams->failed)) weir_drain_wake_at(streams, streams->drain_commit_at);
+}
+
 void weir_drain_step(struct weir_streams *streams)
 {
+    bool waits = false;
     struct weir_drain *drain = streams->drains;
     while (drain != NULL) {
         struct weir_drain *next = drain->next;
         if (drain_advance(streams, drain)) {
             unlink_drain(streams, drain);
             drain_done(drain, drain->rc);
+        } else {
+            waits |= drain->asking == 0 && !drain->is_reached;
         }
         drain = next;
     }
+    const bool is_long = streams->options.commit_interval_ms > COMMIT_WANT_MS;
+    if (waits && is_long && !streams->drive.is_manual) want_commit(streams);
 }
 
 void weir_drain_end_all(struct weir_streams *streams, int rc)

@@ -58,7 +58,7 @@ struct weir_commit_group *weir_commit_answered(struct weir_commit_call *call)
 /* One alarm for all groups. */
 static void set_alarm(struct weir_streams *streams)
 {
-    struct weir_mono first = WEIR_MONO_NEVER;
+    struct weir_mono first = streams->drain_wake;
     for (size_t i = 0; i < streams->commit.group_count; i++) {
         const struct weir_commit_group *group = &streams->commit.groups[i];
         if (group->wake.ns < first.ns) first = group->wake;
@@ -74,6 +74,12 @@ void weir_commit_wake_at(struct weir_commit_group *group, struct weir_mono when)
     set_alarm(group->streams);
 }
 
+void weir_drain_wake_at(struct weir_streams *streams, struct weir_mono when)
+{
+    streams->drain_wake = when;
+    set_alarm(streams);
+}
+
 static void begin_again_at(struct weir_commit_group *group, struct weir_mono when)
 {
     group->begin_wake = when;
@@ -82,6 +88,8 @@ static void begin_again_at(struct weir_commit_group *group, struct weir_mono whe
 
 void weir_commit_woken(struct weir_commit_group *group, struct weir_mono now)
 {
+    struct weir_mono *drain = &group->streams->drain_wake;
+    if (drain->ns <= now.ns) *drain = WEIR_MONO_NEVER;
     if (group->wake.ns <= now.ns) group->wake = WEIR_MONO_NEVER;
     if (group->begin_wake.ns <= now.ns) group->begin_wake = WEIR_MONO_NEVER;
 }

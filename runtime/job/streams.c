@@ -175,6 +175,7 @@ static struct weir_streams *streams_new(struct weir_log *log, const struct weir_
     streams->backend = hooks->backend;
     streams->drive.is_manual = hooks->is_manual;
     streams->drive.wall_ms = hooks->wall_ms;
+    streams->drain_wake = WEIR_MONO_NEVER;
     weir_job_listen(streams);
     return streams;
 }

@@ -157,7 +157,9 @@ struct weir_streams {
     _Atomic bool has_begun; /* threads run, and commits are made; some tasks may still restore */
     struct weir_commit commit;
     struct weir_drain *drains;
-    size_t outstanding; /* requests of the job's own */
+    struct weir_mono drain_commit_at; /* when they may ask for the next one */
+    struct weir_mono drain_wake;      /* NEVER: none of them waits for a commit */
+    size_t outstanding;               /* requests of the job's own */
 
     _Atomic int state; /* enum weir_streams_state; written by the job's actor */
     bool is_stopping;  /* threads were told to stop */
@@ -292,6 +294,8 @@ struct weir_commit_call weir_commit_call(struct weir_commit_group *group,
 struct weir_commit_group *weir_commit_answered(struct weir_commit_call *call);
 /** The group wants a turn then: the job has one at the first of those that its groups want. */
 void weir_commit_wake_at(struct weir_commit_group *group, struct weir_mono when);
+/** The same, for drains that wait for a commit; NEVER: none. */
+void weir_drain_wake_at(struct weir_streams *streams, struct weir_mono when);
 /** This turn is the one that it has wanted, if its time has come. */
 void weir_commit_woken(struct weir_commit_group *group, struct weir_mono now);
 /** A thread has something to send in a transaction. */

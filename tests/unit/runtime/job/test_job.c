@@ -538,6 +538,20 @@ START_TEST(options_out_of_range_are_named)
 }
 END_TEST
 
+/* The next commit is an hour away; the wait is no longer than it is with the default interval. */
+START_TEST(a_drain_asks_for_commits)
+{
+    open_stage(0);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(.commit_interval_ms = 3600000));
+    ck_ok(weir_streams_drain(stage.streams, 60000, &stage.error), &stage.error); /* idle */
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    ck_ok(weir_streams_drain(stage.streams, 60000, &stage.error), &stage.error);
+    ck_assert_int_eq(stage_committed(&stage, "in", 0), 1);
+}
+END_TEST
+
 /* A drain that has no time says so, and the job goes on. */
 START_TEST(a_drain_may_time_out)
 {
@@ -547,7 +561,7 @@ START_TEST(a_drain_may_time_out)
     stage_topic(&stage, "out", 1);
     stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(.commit_interval_ms = 100000000));
     stage_produce(&stage, "in", 0, "a", "1", 1000);
-    ck_code(weir_streams_drain(stage.streams, 1, &error), WEIR_TIMED_OUT);
+    ck_code(weir_streams_drain(stage.streams, 0, &error), WEIR_TIMED_OUT);
     ck_assert_int_eq(weir_streams_state(stage.streams), WEIR_STREAMS_RUNNING);
     stage_stop(&stage);
     stage_start(&stage, plan_filter(&plan), STAGE_OPTIONS(0));
@@ -866,6 +880,7 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, dead_letters_have_their_topic, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_compacted_topic_for_dead_letters_is_refused, 0, 2);
     tcase_add_test(tests, options_out_of_range_are_named);
+    tcase_add_test(tests, a_drain_asks_for_commits);
     tcase_add_loop_test(tests, a_drain_may_time_out, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, a_missing_topic_is_named, 0, ENVIRONMENTS);
     tcase_add_loop_test(tests, damage_that_a_job_reads_is_remembered, 0, 2);
