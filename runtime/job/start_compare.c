@@ -99,6 +99,15 @@ static int compare_application(const struct weir_start_facts *facts,
 
 /* ---- internal topics ------------------------------------------------------------------------- */
 
+/* As names of stores end that a program has not named itself: "-0000000003". */
+static bool is_numbered(const char *store)
+{
+    enum { DIGITS = 10 };
+    const size_t size = strlen(store);
+    return size > DIGITS && store[size - DIGITS - 1] == '-' &&
+           strspn(store + size - DIGITS, "0123456789") == DIGITS;
+}
+
 /* The topology names a store that the application has not kept, and its inputs are further than
  * their beginning: it would miss what has been processed. */
 static int compare_new(const struct weir_start_facts *facts, struct weir_start_topic *topic,
@@ -108,12 +117,19 @@ static int compare_new(const struct weir_start_facts *facts, struct weir_start_t
     for (size_t i = 0; i < facts->left_count; i++) {
         const struct weir_own_topic *left = facts->left[i].record;
         if (left->role != WEIR_OWN_CHANGELOG) continue;
-        return weir_start_differs(found,
-                                  (struct weir_start_difference){.what = WEIR_START_RENAMED_STORE,
-                                                                 .topic = topic,
-                                                                 .topic_name = topic->name,
-                                                                 .of = topic->of,
-                                                                 .other = left->of});
+        const bool is_hinted = is_numbered(topic->of) || is_numbered(left->of);
+        return weir_start_differs(
+            found,
+            (struct weir_start_difference){
+                .what = WEIR_START_RENAMED_STORE,
+                .topic = topic,
+                .topic_name = topic->name,
+                .of = topic->of,
+                .other = left->of,
+                .field = is_hinted ? ": stores without a name of their own are numbered, and "
+                                     "an edit moves the numbers; give them names"
+                                   : "",
+            });
     }
     return add_of(found, topic, WEIR_START_NEW_STORE, 0, 0, 0);
 }

@@ -104,11 +104,8 @@ static const struct row {
         {"new-store", CHOOSE, TOPIC,
          "store '{o}' is new, and the application has processed records that it "
          "would miss"},
-    [WEIR_START_RENAMED_STORE] =
-        {"renamed-store", CHOOSE, TOPIC,
-         "store '{o}' is new, and store '{x}' is not named any more: stores "
-         "without a name of their own are numbered, and an edit moves the "
-         "numbers; give them names"},
+    [WEIR_START_RENAMED_STORE] = {"renamed-store", CHOOSE, TOPIC,
+                                  "store '{o}' is new, and store '{x}' is not named any more{f}"},
     [WEIR_START_STORE_LEFT] =
         {"store-left", NOTED, KEEPS,
          "store '{o}' is not named any more; its changelog '{t}' is kept, delete it "

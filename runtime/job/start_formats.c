@@ -148,6 +148,12 @@ static const char *name_window(struct weir_arena *arena, int64_t size_ms)
     return weir_arena_printf(arena, "keys of windows of %" PRId64 " ms", size_ms);
 }
 
+/* A slice divides its window. */
+static bool may_be_slices(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms > 0 && b_ms > 0 && (a_ms % b_ms == 0 || b_ms % a_ms == 0);
+}
+
 /* A row goes by its window's start alone, so one of another size would be gone on with. */
 static bool compare_window(const struct weir_start_topic *topic, struct weir_arena *arena,
                            struct weir_start_difference *difference)
@@ -157,6 +163,10 @@ static bool compare_window(const struct weir_start_topic *topic, struct weir_are
     difference->other = "keys";
     difference->written = name_window(arena, written_ms);
     difference->wanted = name_window(arena, topic->window_size_ms);
+    if (may_be_slices(written_ms, topic->window_size_ms)) {
+        difference->field = " (rows of WEIR_LAYOUT_SLICES go by slices, as long as one divides the "
+                            "window and its advance: a change of .layout is one of their size)";
+    }
     return true;
 }
 

@@ -305,3 +305,13 @@ void weir_input_queue_release(struct weir_input_queue *queue)
         chunk_to(queue->pool, chunk);
     }
 }
+
+void weir_input_say_repair(const struct weir_topic_partition *of, struct weir_error *error)
+{
+    const struct weir_error why = *error;
+    (void)weir_error_set(error, WEIR_CORRUPT,
+                         "%s; put back what was there, or close the log and let 'weir log repair "
+                         "DIR %.*s/%" PRId32 "' show what can be saved",
+                         why.text, (int)of->topic.size, (const char *)of->topic.data,
+                         of->partition);
+}

@@ -83,4 +83,7 @@ static inline bool weir_input_queue_is_empty(const struct weir_input_queue *queu
     return queue->buffered_records == 0;
 }
 
+/** Say behind a text of damage that a peek has found what is to be done about it. */
+void weir_input_say_repair(const struct weir_topic_partition *of, struct weir_error *error);
+
 #endif

@@ -238,6 +238,7 @@ void weir_restore_drop(struct weir_restore *restore)
 static int failed(const struct weir_restore *restore, int rc, struct weir_error *error)
 {
     const struct weir_topic_partition *from = &restore->fetch.from;
+    if (rc == WEIR_CORRUPT) weir_input_say_repair(from, error);
     return weir_error_wrap(error, rc, "restore store '%s' from '%.*s' partition %" PRId32,
                            weir_store_spec(restore->store)->name, (int)from->topic.size,
                            (const char *)from->topic.data, from->partition);

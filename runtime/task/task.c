@@ -91,6 +91,9 @@ static int head_of(struct weir_task *task, struct weir_task_input *input, int64_
         const struct weir_record *records = NULL;
         int count = weir_input_queue_peek(&input->queue, &records, &task->error);
         if (count < 0) {
+            const struct weir_topic_partition of = {weir_text(input->source.topic),
+                                                    input->source.partition};
+            if (count == WEIR_CORRUPT) weir_input_say_repair(&of, &task->error);
             return weir_error_wrap(&task->error, count, "read '%s' partition %" PRId32,
                                    input->source.topic, input->source.partition);
         }

@@ -262,6 +262,9 @@ START_TEST(an_edit_is_told_before_anything_runs)
         ck_assert_msg(strstr(diffing.diff.why.text, edit->why) != NULL, "%s",
                       diffing.diff.why.text);
         ck_assert_ptr_nonnull(strstr(diffing.diff.why.text, ".on_mismatch"));
+        /* The hint to give names is for who has not. */
+        ck_assert_int_eq(strstr(diffing.diff.why.text, "give them names") != NULL,
+                         strstr(diffing.diff.why.text, "-STATE-STORE-") != NULL);
     }
     diff_close(&diffing);
     weir_topology_free(before);

@@ -637,6 +637,8 @@ START_TEST(damage_that_a_job_reads_is_remembered)
     char where[64];
     snprintf(where, sizeof where, "'%s' partition 0: batch at offset 0", topic);
     ck_assert_msg(strstr(error.text, where) != NULL, "%s", error.text);
+    snprintf(where, sizeof where, "'weir log repair DIR %s/0'", topic);
+    ck_assert_msg(strstr(error.text, where) != NULL, "%s", error.text);
     (void)weir_streams_close(streams, &error); /* its failure has been told */
     assert_knows_damage(topic);
     ck_ok(weir_close(stage.log, &error), &error);
