@@ -58,7 +58,7 @@ static const char details[] =
     "  %v %k        value, key: up to what stands behind them; as %v{hex}, {base64}\n"
     "  %V %K        their sizes, which come first: %K{big32}%V{big32}%k%v\n"
     "  %H %h{...}   number of headers, and what one looks like: %H %h{%k=%v }%v\\n\n"
-    "  %p %d        partition, timestamp in ms\n"
+    "  %p %d        partition, timestamp in ms since 1970 (-1: now)\n"
     "  Sizes and numbers take {ascii}, {3} (digits), {hex8} to {hex64}, {big8} to {big64}, ...\n"
     "\n"
     "examples:\n"
@@ -217,6 +217,13 @@ static int add_record(struct production *run, const struct record_scanned *scann
         .timestamp_ms = scanned->timestamp_ms != -1 ? scanned->timestamp_ms : now_ms(),
     };
     if (run->values->has_tombstones && record.value.size == 0) record.value = weir_null();
+    if (record.timestamp_ms < 0) {
+        return weir_error_set(
+            error, WEIR_INVALID_TIMESTAMP,
+            "record %lld of stdin, for topic '%s': timestamp %lld is negative: %%d "
+            "is milliseconds since 1970, or -1 for now",
+            (long long)run->taken + 1, run->topic, (long long)record.timestamp_ms);
+    }
     int rc = choose_partition(run, scanned, record.key, &partition, error);
     if (rc == 0) rc = join_headers(run, scanned, &record, error);
     if (rc < 0) return rc;
@@ -226,7 +233,12 @@ static int add_record(struct production *run, const struct record_scanned *scann
         if (rc < 0) return rc;
     }
     rc = weir_batch_builder_add(builder, &record);
-    if (rc < 0) return weir_error_set(error, (enum weir_code)rc, "%s", weir_code_text(rc));
+    if (rc < 0) {
+        return weir_error_set(error, (enum weir_code)rc,
+                              "record %lld of stdin, for topic '%s', with timestamp %lld: %s",
+                              (long long)run->taken + 1, run->topic, (long long)record.timestamp_ms,
+                              weir_code_text(rc));
+    }
     return 0;
 }
 

@@ -39,6 +39,11 @@ static bool is_clamping(const struct weir_task *task)
     return task->options.config->on_timestamp_after_max == WEIR_TIMESTAMP_CLAMP;
 }
 
+static bool is_stopping(const struct weir_task *task)
+{
+    return task->options.config->on_deserialization_error == WEIR_ON_ERROR_FAIL;
+}
+
 /* The record at the head cannot be used: its time is negative (T1), or too far ahead. */
 static int drop_head(struct weir_task *task, struct weir_task_input *input,
                      const struct weir_record *record)
@@ -54,12 +59,16 @@ static int drop_head(struct weir_task *task, struct weir_task_input *input,
         .offsets = &record->offset,
         .source = &input->source,
     };
+    static const char remedy[] =
+        "; on_deserialization_error WEIR_ON_ERROR_SKIP goes on without it, "
+        "WEIR_ON_ERROR_DEAD_LETTER sends it to dead_letter_topic";
     int rc;
     task->raw = &batch;
     task->is_dirty = true;
     if (record->timestamp_ms < 0) {
         rc = weir_error_set(&task->record_error, WEIR_INVALID_TIMESTAMP,
-                            "the record's timestamp %" PRId64 " is negative", record->timestamp_ms);
+                            "the record's timestamp %" PRId64 " is negative%s",
+                            record->timestamp_ms, is_stopping(task) ? remedy : "");
         rc = weir_task_record_failed(task, input->node, &batch, 0, rc);
     } else {
         rc = weir_task_record_ahead(task, &batch);

@@ -87,6 +87,8 @@ gives "2," "$weir" consume longer -d data -o 2: -f '%o,' # of those that have it
 refuses 1 "letters, digits" "$weir" topic create 'a b' -d data
 refuses 1 "record 1 of stdin" sh -c "echo nocomma | '$weir' produce t -d data -f '%k,%v\n'"
 refuses 1 "max.message.bytes" sh -c "head -c 3000000 /dev/zero | '$weir' produce t -d data"
+refuses 1 "record 1 of stdin, for topic 't': timestamp -5 is negative: %d is milliseconds since 1970" \
+    sh -c "echo '-5 b' | '$weir' produce t -d data -f '%d %v\n' -o ''"
 refuses 1 "has no partition 9" sh -c "echo x | '$weir' produce t -d data -p 9"
 gives "" "$weir" consume t -d data # nothing of all that was stored
 echo x | "$weir" produce t -d data -o ''

@@ -865,6 +865,8 @@ START_TEST(negative_timestamps_fail_the_record)
         ck_assert_int_eq(weir_task_process(task), 1);
         ck_assert_int_eq(weir_task_process(task), WEIR_INVALID_TIMESTAMP);
         ck_assert_ptr_nonnull(strstr(task->error.text, "topic 'in0' partition 0 offset 1"));
+        ck_assert_ptr_nonnull(strstr(
+            task->error.text, "-1 is negative; on_deserialization_error WEIR_ON_ERROR_SKIP"));
         return;
     }
     process_all();
