@@ -87,6 +87,13 @@ static int check_options(const struct weir_log_options *options, struct weir_err
                               "num_partitions is %d: at least 1, or 0 for the default",
                               (int)options->num_partitions);
     }
+    const int auto_create = options->auto_create_topics;
+    if (auto_create != 0 && auto_create != 1 && auto_create != WEIR_AUTO_CREATE_OFF) {
+        return weir_error_set(error, WEIR_INVALID_ARGUMENT,
+                              "auto_create_topics is %d: 0 creates them, WEIR_AUTO_CREATE_OFF does "
+                              "not",
+                              auto_create);
+    }
     if (options->shard_count < 0) {
         return weir_error_set(error, WEIR_INVALID_ARGUMENT,
                               "shard_count is %d: at least 1, or 0 for the default",

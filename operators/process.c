@@ -150,6 +150,12 @@ int weir_process_schedule(struct weir_process *process, enum weir_punctuation ty
                               "schedule in '%s': an interval of %lld ms; at least 1 is needed",
                               process->node->plan->name, (long long)interval_ms);
     }
+    if (type != WEIR_PUNCTUATE_STREAM_TIME && type != WEIR_PUNCTUATE_WALL_CLOCK) {
+        return weir_error_set(process->node->call.error, WEIR_INVALID_ARGUMENT,
+                              "schedule in '%s': type is %d: WEIR_PUNCTUATE_STREAM_TIME or "
+                              "WEIR_PUNCTUATE_WALL_CLOCK",
+                              process->node->plan->name, (int)type);
+    }
     if (process->timer_count == WEIR_PROCESS_TIMERS_MAX) {
         return weir_error_set(process->node->call.error, WEIR_LIMIT, "'%s' has %d timers already",
                               process->node->plan->name, WEIR_PROCESS_TIMERS_MAX);

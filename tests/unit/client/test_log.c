@@ -80,6 +80,10 @@ START_TEST(bad_options_are_refused)
     options = (struct weir_log_options){WEIR_LOG_OPTIONS_INIT};
     options.log_level = (enum weir_log_level)9;
     assert_cannot_open(directory, &options, WEIR_INVALID_ARGUMENT);
+    options = (struct weir_log_options){WEIR_LOG_OPTIONS_INIT};
+    options.auto_create_topics = 2;
+    assert_cannot_open(directory, &options, WEIR_INVALID_ARGUMENT);
+    assert_names("auto_create_topics is 2");
 }
 END_TEST
 

@@ -227,6 +227,8 @@ static int refused(struct weir_process *process, void *state, struct weir_call *
     ck_code(weir_store_range(process, strange, NULL, NULL, add_pair, NULL), WEIR_INVALID_ARGUMENT);
     ck_code(weir_process_schedule(process, WEIR_PUNCTUATE_WALL_CLOCK, 0, tick),
             WEIR_INVALID_ARGUMENT);
+    ck_code(weir_process_schedule(process, (enum weir_punctuation)7, 1, tick),
+            WEIR_INVALID_ARGUMENT);
     ck_code(weir_process_schedule(process, WEIR_PUNCTUATE_WALL_CLOCK, 1, NULL),
             WEIR_INVALID_ARGUMENT);
     for (int i = 0; i < 16; i++) {
