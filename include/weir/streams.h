@@ -82,9 +82,9 @@ struct weir_streams_options {
     const char
         *application_id; /* application.id: names the state, the internal topics, the group */
     /* num.stream.threads: among how many threads the tasks are divided. 0: one per core that the process may run
-     * on. Functions of the topology run on several of them at once, also with the same context. */
+     * on; at most 1024. Functions of the topology run on several of them at once, also with the same context. */
     int32_t num_stream_threads;
-    int64_t commit_interval_ms; /* commit.interval.ms; 0: 100 */
+    int64_t commit_interval_ms; /* commit.interval.ms; 0: 100; at most INT32_MAX */
     int64_t
         cache_max_bytes; /* statestore.cache.max.bytes; 0: 10 MiB; WEIR_CACHE_OFF: forward all */
     /* One bound for what all stores of the job take in memory, that cache included: changed rows, RocksDB's write buffers,
@@ -159,7 +159,7 @@ WEIR_API int weir_streams_error(const struct weir_streams *streams, struct weir_
 /**
  * Wait until everything that was in the input topics at the time of the call (and what came of it in
  * repartition topics) is processed and committed. WEIR_TIMED_OUT; the job's error if it fails.
- * `timeout_ms` -1: for ever.
+ * Commits are asked for meanwhile, so that it does not take commit_interval_ms. `timeout_ms` -1: for ever.
  */
 WEIR_API int weir_streams_drain(struct weir_streams *streams, int64_t timeout_ms,
                                 struct weir_error *error);
@@ -183,7 +183,7 @@ struct weir_streams_metrics {
     int64_t cache_bytes;
     int64_t restored_records;
     int64_t tasks;
-    int64_t tasks_restoring; /* of those */
+    int64_t tasks_restoring;    /* of those */
     int64_t state_memory_bytes; /* what stores take of state_memory_max_bytes; 0 without */
     int64_t records_ahead; /* timestamps beyond `timestamp_after_max_ms`, whatever became of them */
 };
