@@ -86,12 +86,14 @@ static void begin_again_at(struct weir_commit_group *group, struct weir_mono whe
     set_alarm(group->streams);
 }
 
+/* The actor has one alarm, which has gone off: who waits for a later moment has to be heard of then. */
 void weir_commit_woken(struct weir_commit_group *group, struct weir_mono now)
 {
-    struct weir_mono *drain = &group->streams->drain_wake;
-    if (drain->ns <= now.ns) *drain = WEIR_MONO_NEVER;
+    bool is_woken = group->wake.ns <= now.ns || group->begin_wake.ns <= now.ns;
+    if (!is_woken) return;
     if (group->wake.ns <= now.ns) group->wake = WEIR_MONO_NEVER;
     if (group->begin_wake.ns <= now.ns) group->begin_wake = WEIR_MONO_NEVER;
+    set_alarm(group->streams);
 }
 
 /* ---- its time -------------------------------------------------------------------------------- */

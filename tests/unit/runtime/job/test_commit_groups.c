@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "runtime/job/commit_groups.h"
+#include "tests/unit/client/memory_log.h"
 #include "tests/unit/runtime/task/stage.h"
 
 /* ---- who is linked with whom ----------------------------------------------------------------- */
@@ -277,6 +278,36 @@ START_TEST(a_transaction_stays_open_as_long_as_its_job_lives)
 }
 END_TEST
 
+/* Nor where a commit that is due waits for what is to be sealed: the alarm for it is not the last one of the job. */
+START_TEST(a_transaction_is_renewed_while_a_commit_waits)
+{
+    stage_open_memory(&stage, 33);
+    stage_topic(&stage, "in", 1);
+    stage_topic(&stage, "out", 1);
+    struct memory_log_faults *faults = memory_log_faults(stage.log);
+    stage_start(&stage, plan_filter(&plan),
+                STAGE_OPTIONS(.num_stream_threads = 1, .commit_interval_ms = 5000,
+                              .transaction_timeout_ms = 10000));
+    stage_produce(&stage, "in", 0, "a", "1", 1000);
+    faults->rc[MEMORY_PRODUCE] = WEIR_NO_SPACE;
+    faults->left[MEMORY_PRODUCE] = INT32_MAX;
+    const struct weir_commit_group *group = &stage.streams->commit.groups[0];
+    while (group->state.phase != WEIR_COMMIT_SEALING) {
+        ck_assert(weir_sim_step(stage.sim));
+    }
+    ck_assert_int_eq(group->transaction, WEIR_TRANSACTION_OPEN);
+    int before = memory_log_answered(stage.log, MEMORY_ADD);
+    weir_sim_advance_ms(stage.sim, 60000);
+    ck_assert_int_ge(memory_log_answered(stage.log, MEMORY_ADD) - before, 6);
+    faults->left[MEMORY_PRODUCE] = 0;
+    stage_drain(&stage);
+    ck_assert_str_eq(stage_read(&stage, "out", 0, text, sizeof text), "a=1@1000 ");
+    stage_stop(&stage);
+    ck_ok(weir_close(stage.log, &stage.error), &stage.error);
+    weir_sim_free(stage.sim);
+}
+END_TEST
+
 /* What a job that was killed and does not come back has left open holds up readers for so long: another producer's record
  * behind it comes through when the time is over. */
 START_TEST(what_a_killed_job_has_left_open_is_aborted_when_its_time_is_over)
@@ -337,6 +368,7 @@ static void add(Suite *suite)
     tests = tcase_create("lives");
     tcase_add_test(tests, a_job_that_is_closed_says_how_far_its_writers_are);
     tcase_add_test(tests, a_transaction_stays_open_as_long_as_its_job_lives);
+    tcase_add_test(tests, a_transaction_is_renewed_while_a_commit_waits);
     tcase_add_test(tests, what_a_killed_job_has_left_open_is_aborted_when_its_time_is_over);
     tcase_add_test(tests, a_start_ends_what_all_threads_of_the_last_run_have_open);
     suite_add_tcase(suite, tests);
