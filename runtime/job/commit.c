@@ -284,7 +284,7 @@ static void perform(struct weir_commit_group *group, const struct weir_commit_ev
     if (update->writes) write(group);
     if (update->finishes) finish(group);
     if (update->waits) say_it_waits(group);
-    if (update->wakes) weir_commit_wake_at(group, update->wake_at);
+    if (update->wakes) group->wake = update->wake_at;
     if (update->rc < 0) fail(group, event);
 }
 
@@ -307,7 +307,6 @@ static void step(struct weir_commit_group *group, struct weir_commit_event event
 
 void weir_commit_handle_group(struct weir_commit_group *group, enum weir_commit_event_type type)
 {
-    weir_commit_woken(group, weir_mono_now(group->streams->env));
     if (!atomic_load(&group->streams->failed)) weir_transaction_renew_if_due(group);
     if (type == WEIR_COMMIT_TURN && !atomic_load(&group->streams->failed)) {
         weir_transaction_begin_if_wanted(group);

@@ -211,7 +211,7 @@ static void want_commit(struct weir_streams *streams)
         weir_commit_handle(streams, WEIR_COMMIT_WANT);
         weir_commit_handle(streams, WEIR_COMMIT_TURN);
     }
-    if (!atomic_load(&streams->failed)) weir_drain_wake_at(streams, streams->drain_commit_at);
+    if (!atomic_load(&streams->failed)) streams->drain_wake = streams->drain_commit_at;
 }
 
 void weir_drain_step(struct weir_streams *streams)

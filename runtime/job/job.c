@@ -128,6 +128,7 @@ int weir_job_run_once(void *impl)
 {
     struct weir_streams *streams = impl;
     weir_streams_check(streams);
+    weir_alarm_went_off(streams);
     enum weir_streams_state before = weir_streams_state(streams);
     switch (before) {
     case WEIR_STREAMS_CREATED:
@@ -151,6 +152,7 @@ int weir_job_run_once(void *impl)
         }
         break;
     }
+    if (streams->commit.group_count > 0) weir_alarm_set(streams);
     weir_streams_check(streams);
     return weir_streams_state(streams) != before; /* a new state has a turn at once */
 }

@@ -55,45 +55,31 @@ struct weir_commit_group *weir_commit_answered(struct weir_commit_call *call)
     return group;
 }
 
-/* One alarm for all groups. */
-static void set_alarm(struct weir_streams *streams)
+/* One alarm for all that wait, set anew at the end of each turn: who has been woken may have nothing more to wait for. */
+void weir_alarm_set(struct weir_streams *streams)
 {
     struct weir_mono first = streams->drain_wake;
     for (size_t i = 0; i < streams->commit.group_count; i++) {
         const struct weir_commit_group *group = &streams->commit.groups[i];
+        bool is_renewed =
+            group->transaction == WEIR_TRANSACTION_OPEN && !atomic_load(&streams->failed);
         if (group->wake.ns < first.ns) first = group->wake;
         if (group->begin_wake.ns < first.ns) first = group->begin_wake;
-        if (group->renew_at.ns < first.ns) first = group->renew_at;
+        if (is_renewed && group->renew_at.ns < first.ns) first = group->renew_at;
     }
     weir_actor_wake_at(streams->actor, first);
 }
 
-void weir_commit_wake_at(struct weir_commit_group *group, struct weir_mono when)
+/* Whoever waits on says so again in the turn. */
+void weir_alarm_went_off(struct weir_streams *streams)
 {
-    group->wake = when;
-    set_alarm(group->streams);
-}
-
-void weir_drain_wake_at(struct weir_streams *streams, struct weir_mono when)
-{
-    streams->drain_wake = when;
-    set_alarm(streams);
-}
-
-static void begin_again_at(struct weir_commit_group *group, struct weir_mono when)
-{
-    group->begin_wake = when;
-    set_alarm(group->streams);
-}
-
-/* The actor has one alarm, which has gone off: who waits for a later moment has to be heard of then. */
-void weir_commit_woken(struct weir_commit_group *group, struct weir_mono now)
-{
-    bool is_woken = group->wake.ns <= now.ns || group->begin_wake.ns <= now.ns;
-    if (!is_woken) return;
-    if (group->wake.ns <= now.ns) group->wake = WEIR_MONO_NEVER;
-    if (group->begin_wake.ns <= now.ns) group->begin_wake = WEIR_MONO_NEVER;
-    set_alarm(group->streams);
+    const struct weir_mono now = weir_mono_now(streams->env);
+    if (streams->drain_wake.ns <= now.ns) streams->drain_wake = WEIR_MONO_NEVER;
+    for (size_t i = 0; i < streams->commit.group_count; i++) {
+        struct weir_commit_group *group = &streams->commit.groups[i];
+        if (group->wake.ns <= now.ns) group->wake = WEIR_MONO_NEVER;
+        if (group->begin_wake.ns <= now.ns) group->begin_wake = WEIR_MONO_NEVER;
+    }
 }
 
 /* ---- its time -------------------------------------------------------------------------------- */
@@ -105,7 +91,6 @@ static void renew_later(struct weir_commit_group *group)
     const int64_t timeout_ms = streams->commit.timeout_ms;
     if (timeout_ms <= 0) return;
     group->renew_at = weir_mono_after_ms(weir_mono_now(streams->env), timeout_ms / 3 + 1);
-    set_alarm(streams);
 }
 
 /* What is refused beside a commit was ended by it; else somebody has taken the transactional id, or the log has aborted what
@@ -248,7 +233,7 @@ static void on_begun(struct weir_commit_call *call)
     bool is_ending = call->rc == WEIR_CONCURRENT_TRANSACTIONS;
     if (is_ending ? weir_backoff_wait(&group->begin_backoff, now)
                   : weir_backoff_failed(&group->begin_backoff, call->rc, now)) {
-        begin_again_at(group, group->begin_backoff.due);
+        group->begin_wake = group->begin_backoff.due;
     } else {
         fail_to_begin(group);
     }
@@ -280,7 +265,7 @@ void weir_transaction_begin_if_wanted(struct weir_commit_group *group)
     if (!is_wanted || group->transaction != WEIR_TRANSACTION_CLOSED) return;
     if (atomic_load(&streams->failed)) return;
     if (backoff->is_waiting && !weir_backoff_is_due(backoff, weir_mono_now(streams->env))) {
-        begin_again_at(group, backoff->due);
+        group->begin_wake = backoff->due;
         return;
     }
     weir_arena_reset(&group->begin_arena);

@@ -292,12 +292,10 @@ struct weir_commit_group *weir_commit_group_of(const struct weir_streams *stream
 struct weir_commit_call weir_commit_call(struct weir_commit_group *group,
                                          void (*done)(struct weir_commit_call *call));
 struct weir_commit_group *weir_commit_answered(struct weir_commit_call *call);
-/** The group wants a turn then: the job has one at the first of those that its groups want. */
-void weir_commit_wake_at(struct weir_commit_group *group, struct weir_mono when);
-/** The same, for drains that wait for a commit; NEVER: none. */
-void weir_drain_wake_at(struct weir_streams *streams, struct weir_mono when);
-/** This turn is the one that it has wanted, if its time has come. */
-void weir_commit_woken(struct weir_commit_group *group, struct weir_mono now);
+/** A turn begins: what was waited for until now has come (`wake`, `begin_wake` of groups, `drain_wake`). */
+void weir_alarm_went_off(struct weir_streams *streams);
+/** And ends: the next one is when the first of all that wait wants it. */
+void weir_alarm_set(struct weir_streams *streams);
 /** A thread has something to send in a transaction. */
 void weir_transaction_want(struct weir_commit_group *group);
 void weir_transaction_begin_if_wanted(struct weir_commit_group *group);
