@@ -212,7 +212,6 @@ int weir_streams_start_begin(struct weir_log *log, const struct weir_topology *t
                              struct weir_streams **streams_out, struct weir_error *error);
 void weir_streams_close_begin(struct weir_streams *streams);
 bool weir_streams_is_finished(const struct weir_streams *streams);
-/** Stop the actors and free; only when finished. */
 /** Something may go to the dead-letter topic. */
 static inline bool weir_streams_writes_letters(const struct weir_streams_options *options)
 {
@@ -225,6 +224,7 @@ static inline bool weir_streams_writes_letters(const struct weir_streams_options
 /** What a job cannot be started with: WEIR_INVALID_ARGUMENT, by name and value. */
 int weir_streams_check_options(const struct weir_streams_options *options,
                                struct weir_error *error);
+/** Stop the actors and free; only when finished. */
 void weir_streams_free(struct weir_streams *streams);
 /** Have a commit begin now. One at a time: weir_streams_commit_round moves when it is done. */
 void weir_streams_commit_begin(struct weir_streams *streams);
