@@ -344,7 +344,6 @@ static int select_joinable(struct weir_node *node, const struct weir_batch *batc
 {
     const struct weir_join_config *config = node->plan->config;
     struct weir_batch joinable = {0};
-    struct weir_batch with_keys = {0};
     uint32_t *selection = weir_rows_selection(node, batch);
     if (selection == NULL) return WEIR_NO_MEMORY;
     size_t kept = 0;
@@ -361,9 +360,7 @@ static int select_joinable(struct weir_node *node, const struct weir_batch *batc
     joinable = *batch;
     joinable.rows = selection;
     joinable.count = kept;
-    int rc = weir_node_key_bytes(node, &joinable, config->key_serde, &with_keys);
-    if (rc < 0 || with_keys.count == 0) return rc;
-    return weir_node_value_bytes(node, &with_keys, config->value_serde, batch_out);
+    return weir_rows_bytes(node, &joinable, config->key_serde, config->value_serde, batch_out);
 }
 
 static int process(struct weir_node *node, const struct weir_batch *batch)

@@ -139,13 +139,10 @@ static int keep_rows(struct weir_node *node, const struct weir_batch *batch)
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_join_window_config *config = node->plan->config;
-    struct weir_batch keyed = {0};
-    struct weir_batch with_bytes = {0};
+    struct weir_batch with_bytes;
     struct weir_batch rows = {0};
     weir_assert(node->plan->store_count == 1);
-    int rc = weir_node_key_bytes(node, batch, config->key_serde, &keyed);
-    if (rc < 0 || keyed.count == 0) return rc;
-    rc = weir_node_value_bytes(node, &keyed, config->value_serde, &with_bytes);
+    int rc = weir_rows_bytes(node, batch, config->key_serde, config->value_serde, &with_bytes);
     if (rc < 0 || with_bytes.count == 0) return rc;
     rc = select_keepable(node, &with_bytes, &rows);
     if (rc < 0 || rows.count == 0) return rc;

@@ -203,3 +203,14 @@ int weir_rows_without_nulls(struct weir_node *node, const struct weir_batch *bat
     }
     return 0;
 }
+
+int weir_rows_bytes(struct weir_node *node, const struct weir_batch *batch,
+                    const struct weir_serde *key_serde, const struct weir_serde *value_serde,
+                    struct weir_batch *batch_out)
+{
+    struct weir_batch with_keys = {0};
+    *batch_out = (struct weir_batch){0};
+    int rc = weir_node_key_bytes(node, batch, key_serde, &with_keys);
+    if (rc < 0 || with_keys.count == 0) return rc;
+    return weir_node_value_bytes(node, &with_keys, value_serde, batch_out);
+}

@@ -77,4 +77,10 @@ int weir_rows_object(struct weir_node *node, const struct weir_serde *serde, boo
 int weir_rows_without_nulls(struct weir_node *node, const struct weir_batch *batch, bool value_too,
                             bool is_counted, struct weir_batch *batch_out);
 
+/** Rows with the bytes of their keys and values: weir_node_key_bytes and weir_node_value_bytes. Those that fail are left out;
+ * `batch_out->count` may be 0. */
+int weir_rows_bytes(struct weir_node *node, const struct weir_batch *batch,
+                    const struct weir_serde *key_serde, const struct weir_serde *value_serde,
+                    struct weir_batch *batch_out);
+
 #endif

@@ -261,14 +261,12 @@ static int process_rows(struct weir_node *node, const struct weir_batch *batch)
 static int process(struct weir_node *node, const struct weir_batch *batch)
 {
     struct weir_batch keyed = {0};
-    struct weir_batch with_keys = {0};
-    struct weir_batch rows = {0};
-    weir_assert(node->plan->store_count == 1);
+    const struct weir_plan_node *plan = node->plan;
+    struct weir_batch rows;
+    weir_assert(plan->store_count == 1);
     int rc = weir_rows_without_nulls(node, batch, false, true, &keyed);
     if (rc < 0 || keyed.count == 0) return rc;
-    rc = weir_node_key_bytes(node, &keyed, node->plan->key_serde, &with_keys);
-    if (rc < 0 || with_keys.count == 0) return rc;
-    rc = weir_node_value_bytes(node, &with_keys, node->plan->value_serde, &rows);
+    rc = weir_rows_bytes(node, &keyed, plan->key_serde, plan->value_serde, &rows);
     return rc < 0 || rows.count == 0 ? rc : process_rows(node, &rows);
 }
 

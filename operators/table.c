@@ -60,11 +60,8 @@ static int process_keyed(struct weir_node *node, const struct weir_batch *batch)
     weir_assert(node->plan->store_count == 1);
     const struct weir_table_config *config = node->plan->config;
     const struct weir_store_spec *spec = weir_store_spec(node->stores[0]);
-    struct weir_batch with_keys = {0};
-    struct weir_batch rows = {0};
-    int rc = weir_node_key_bytes(node, batch, config->key_serde, &with_keys);
-    if (rc < 0 || with_keys.count == 0) return rc;
-    rc = weir_node_value_bytes(node, &with_keys, config->value_serde, &rows);
+    struct weir_batch rows;
+    int rc = weir_rows_bytes(node, batch, config->key_serde, config->value_serde, &rows);
     if (rc < 0 || rows.count == 0) return rc;
 
     bool is_held_back = spec->is_cached && weir_node_caches(node);

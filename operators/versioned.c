@@ -77,14 +77,11 @@ static int process(struct weir_node *node, const struct weir_batch *batch)
 {
     const struct weir_table_config *config = node->plan->config;
     struct weir_batch keyed = {0};
-    struct weir_batch with_keys = {0};
-    struct weir_batch rows = {0};
+    struct weir_batch rows;
     weir_assert(node->plan->store_count == 1);
     int rc = weir_rows_without_nulls(node, batch, false, true, &keyed);
     if (rc < 0 || keyed.count == 0) return rc;
-    rc = weir_node_key_bytes(node, &keyed, config->key_serde, &with_keys);
-    if (rc < 0 || with_keys.count == 0) return rc;
-    rc = weir_node_value_bytes(node, &with_keys, config->value_serde, &rows);
+    rc = weir_rows_bytes(node, &keyed, config->key_serde, config->value_serde, &rows);
     if (rc < 0 || rows.count == 0) return rc;
     struct weir_rows updates;
     const bool forwards = node->plan->child_count > 0;
