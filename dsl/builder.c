@@ -307,6 +307,28 @@ int weir_builder_check_new_store(struct weir_builder *builder, const char *node,
         builder, node, "there is a store named '%s' already: each has a name of its own", store);
 }
 
+int weir_builder_check_store_kind(struct weir_builder *builder, const char *node,
+                                  enum weir_store_kind kind)
+{
+    if (kind == WEIR_STORE_ROCKSDB || kind == WEIR_STORE_MEMORY) return 0;
+    return weir_builder_fail(builder, node,
+                             "there is no store of kind %d: WEIR_STORE_ROCKSDB or "
+                             "WEIR_STORE_MEMORY",
+                             (int)kind);
+}
+
+int weir_builder_check_declared_store(struct weir_builder *builder, const char *name,
+                                      const struct weir_serde *key, const struct weir_serde *value)
+{
+    if (key == NULL || value == NULL) {
+        return weir_builder_fail(builder, name, "the store has no %s serde: pass one",
+                                 key == NULL ? "key" : "value");
+    }
+    if (weir_builder_find_store(builder, name) < 0) return 0;
+    return weir_builder_fail(builder, name,
+                             "there is a store of this name already: each has its own");
+}
+
 int32_t weir_builder_add_store(struct weir_builder *builder, const struct weir_logical_store *store)
 {
     struct weir_arena *arena = &builder->arena;

@@ -234,6 +234,11 @@ int weir_builder_add_parent(struct weir_builder *builder, struct weir_logical_no
                             int32_t parent);
 /** Refuses the name of a store that is there already. */
 int weir_builder_check_new_store(struct weir_builder *builder, const char *node, const char *store);
+int weir_builder_check_store_kind(struct weir_builder *builder, const char *node,
+                                  enum weir_store_kind kind);
+/** Of one that the program declares for processors: its serdes are given, and its name is new. */
+int weir_builder_check_declared_store(struct weir_builder *builder, const char *name,
+                                      const struct weir_serde *key, const struct weir_serde *value);
 
 /* ---- windows.c ------------------------------------------------------------------------------- */
 

@@ -105,12 +105,7 @@ int weir_materialized_read(struct weir_builder *builder, const char *node,
     int rc = take_options(builder, node, materialized, &read);
     if (rc == 0 && read.name != NULL)
         rc = weir_name_check(builder, node, "store's name", read.name);
-    if (rc == 0 && read.store != WEIR_STORE_ROCKSDB && read.store != WEIR_STORE_MEMORY) {
-        rc = weir_builder_fail(builder, node,
-                               "there is no store of kind %d: WEIR_STORE_ROCKSDB or "
-                               "WEIR_STORE_MEMORY",
-                               (int)read.store);
-    }
+    if (rc == 0) rc = weir_builder_check_store_kind(builder, node, read.store);
     if (rc == 0 && read.cache != WEIR_CACHE_DEFAULT && read.cache != WEIR_CACHE_OFF) {
         rc = weir_builder_fail(builder, node, "cache is %d: WEIR_CACHE_DEFAULT or WEIR_CACHE_OFF",
                                (int)read.cache);

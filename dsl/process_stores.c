@@ -8,21 +8,8 @@ static int check_common(struct weir_builder *builder, const char *name,
                         const struct weir_serde *key, const struct weir_serde *value,
                         enum weir_store_kind kind)
 {
-    if (kind != WEIR_STORE_ROCKSDB && kind != WEIR_STORE_MEMORY) {
-        return weir_builder_fail(builder, name,
-                                 "there is no store of kind %d: WEIR_STORE_ROCKSDB or "
-                                 "WEIR_STORE_MEMORY",
-                                 (int)kind);
-    }
-    if (key == NULL || value == NULL) {
-        return weir_builder_fail(builder, name, "the store has no %s serde: pass one",
-                                 key == NULL ? "key" : "value");
-    }
-    if (weir_builder_find_store(builder, name) >= 0) {
-        return weir_builder_fail(builder, name,
-                                 "there is a store of this name already: each has its own");
-    }
-    return 0;
+    int rc = weir_builder_check_store_kind(builder, name, kind);
+    return rc < 0 ? rc : weir_builder_check_declared_store(builder, name, key, value);
 }
 
 static int take_options(struct weir_builder *builder, const char *name, void *to, size_t size,

@@ -12,16 +12,7 @@ void weir_add_store(struct weir_builder *builder, const char *name, const struct
     const struct weir_logical_window no_window = {0};
     struct weir_materialized read;
     if (weir_materialized_read(builder, name, materialized, no_window, &read) < 0) return;
-    if (key == NULL || value == NULL) {
-        (void)weir_builder_fail(builder, name, "the store has no %s serde: pass one",
-                                key == NULL ? "key" : "value");
-        return;
-    }
-    if (weir_builder_find_store(builder, name) >= 0) {
-        (void)weir_builder_fail(builder, name,
-                                "there is a store of this name already: each has its own");
-        return;
-    }
+    if (weir_builder_check_declared_store(builder, name, key, value) < 0) return;
     struct weir_logical_store store = weir_materialized_store(&read, name, no_window);
     store.name = name;
     store.key_serde = key;

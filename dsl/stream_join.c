@@ -143,12 +143,7 @@ static int check_options(const struct declaration *declaration)
                                "WEIR_JOIN_OUTER",
                                (int)options->kind);
     }
-    if (rc == 0 && options->store != WEIR_STORE_ROCKSDB && options->store != WEIR_STORE_MEMORY) {
-        rc = weir_builder_fail(builder, call,
-                               "there is no store of kind %d: WEIR_STORE_ROCKSDB or "
-                               "WEIR_STORE_MEMORY",
-                               (int)options->store);
-    }
+    if (rc == 0) rc = weir_builder_check_store_kind(builder, call, options->store);
     if (rc == 0 && options->name != NULL) {
         rc = weir_name_check(builder, call, "join's name", options->name);
     }
