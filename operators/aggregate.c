@@ -242,6 +242,7 @@ static int fold_changes(struct weir_node *node, const struct weir_batch *batch,
 {
     struct weir_row_fold fold;
     const bool has_lives = weir_node_has_lives(node);
+    int64_t refused = weir_row_fold_refused(node);
     weir_row_fold_init(&fold, node, updates != NULL);
     for (size_t i = 0; i < changes->count; i++) {
         uint32_t row = changes->rows[i];
@@ -254,11 +255,10 @@ static int fold_changes(struct weir_node *node, const struct weir_batch *batch,
                                          node->call.error);
         }
         if (rc == 0) {
-            const int64_t refused = weir_row_fold_refused(node);
+            const int64_t refused_before = refused;
             rc = change_one(&fold, batch, row, changes->keys[i], entry, old, updates);
-            if (rc >= 0 && weir_row_fold_refused(node) > refused) {
-                rc = weir_node_send_late(node, batch, row, 1);
-            }
+            refused = weir_row_fold_refused(node);
+            if (rc >= 0 && refused > refused_before) rc = weir_node_send_late(node, batch, row, 1);
             if (rc < 0) return rc;
             continue;
         }
