@@ -15,6 +15,8 @@
 #include <string.h>
 #include <weir.h>
 
+#include "tests/crash/counting.h"
+
 enum { KEYS = 20000, ROUNDS = 2, PARTITIONS = 4, WAIT_MS = 60000 };
 enum { DONE = 0, WRONG = 1, USAGE = 2, REFUSED = 3 };
 
@@ -43,35 +45,16 @@ static int fill(struct weir_log *log, struct weir_error *error)
     for (int i = 0; rc >= 0 && i < KEYS * ROUNDS; i++) {
         char key[48];
         (void)snprintf(key, sizeof key, "key %032d", i % KEYS);
-        const struct weir_record record = {
-            .key = weir_text(key), .value = weir_text("v"), .timestamp_ms = 1700000000000 + i};
-        do {
-            rc = weir_producer_send(producer, "in", -1, &record, NULL, error);
-        } while (rc < 0 && weir_code_action(rc) == WEIR_ACTION_RETRY);
+        rc = counting_send(producer, key, 1700000000000 + i, error);
     }
-    struct weir_error closing = {0};
-    int closed = weir_producer_close(producer, &closing);
-    if (rc >= 0 && closed < 0) *error = closing;
-    return rc < 0 ? rc : closed;
+    return counting_close(producer, rc, error);
 }
 
 /* ---- the job --------------------------------------------------------------------------------- */
 
-static struct weir_topology *build(struct weir_error *error)
-{
-    struct weir_builder *builder = weir_builder_new();
-    if (builder == NULL) return NULL;
-    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
-    struct weir_table *counts = weir_count(weir_group_by_key(in), WEIR_STORE(.name = "counts"));
-    weir_to(weir_to_stream(counts), "counts");
-    struct weir_topology *topology = weir_build(builder, error);
-    weir_builder_free(builder);
-    return topology;
-}
-
 static int run(struct weir_log *log, struct weir_error *error)
 {
-    struct weir_topology *topology = build(error);
+    struct weir_topology *topology = counting_topology(error);
     if (topology == NULL) return error->code < 0 ? error->code : WEIR_NO_MEMORY;
     const struct weir_streams_options options = {WEIR_STREAMS_OPTIONS_INIT, .application_id = "app",
                                                  .num_stream_threads = 2};

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <weir.h>
 
+#include "tests/crash/counting.h"
+
 enum { PARTITIONS = 2, STRIDE = 7919 };
 enum { DONE = 0, WRONG = 1, USAGE = 2, REFUSED = 3 };
 
@@ -42,31 +44,12 @@ static int produce(struct weir_log *log, long from, long count, long keys, struc
     for (long i = from; rc >= 0 && i < from + count; i++) {
         char key[32];
         (void)snprintf(key, sizeof key, "key %ld", key_of(i, keys));
-        const struct weir_record record = {
-            .key = weir_text(key), .value = weir_text("v"), .timestamp_ms = 1700000000000 + i};
-        do {
-            rc = weir_producer_send(producer, "in", -1, &record, NULL, error);
-        } while (rc < 0 && weir_code_action(rc) == WEIR_ACTION_RETRY);
+        rc = counting_send(producer, key, 1700000000000 + i, error);
     }
-    struct weir_error closing = {0};
-    int closed = weir_producer_close(producer, &closing);
-    if (rc >= 0 && closed < 0) *error = closing;
-    return rc < 0 ? rc : closed;
+    return counting_close(producer, rc, error);
 }
 
 /* ---- the job --------------------------------------------------------------------------------- */
-
-static struct weir_topology *build(struct weir_error *error)
-{
-    struct weir_builder *builder = weir_builder_new();
-    if (builder == NULL) return NULL;
-    struct weir_stream *in = weir_stream(builder, "in", WEIR_STRING, WEIR_STRING);
-    struct weir_table *counts = weir_count(weir_group_by_key(in), WEIR_STORE(.name = "counts"));
-    weir_to(weir_to_stream(counts), "counts");
-    struct weir_topology *topology = weir_build(builder, error);
-    weir_builder_free(builder);
-    return topology;
-}
 
 static struct weir_streams *start(struct weir_log *log, const struct weir_topology *topology,
                                   struct weir_error *error)
@@ -151,7 +134,7 @@ static int compare(struct weir_log *log, long keys, long count, int64_t restored
 static int run(struct weir_log *log, long keys, const char *command, long count,
                struct weir_error *error)
 {
-    struct weir_topology *topology = build(error);
+    struct weir_topology *topology = counting_topology(error);
     if (topology == NULL) return error->code < 0 ? error->code : WEIR_NO_MEMORY;
     struct weir_streams *job = start(log, topology, error);
     struct weir_streams_metrics metrics = {0};
