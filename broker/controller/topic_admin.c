@@ -39,8 +39,6 @@ static const struct weir_config_entry internal_configs[] = {
     {.key = "cleanup.policy", .value = "compact"},
     {.key = "segment.bytes", .value = "16777216"},
     {.key = "max.message.bytes", .value = "67108864"},
-    /* What is ours was stamped a moment ago, by a clock that may have been put back since. */
-    {.key = "message.timestamp.after.max.ms", .value = "9223372036854775807"},
 };
 
 int weir_controller_build_written(struct weir_controller *controller, struct weir_slice name,
