@@ -24,10 +24,11 @@
  * due. So partitions that never need compaction cost nothing, however many they are. One whose pass got nowhere (an error, a
  * transaction that ends behind what is sealed) waits for log.cleaner.backoff.ms before it may be chosen again.
  *
- * A changelog of a job that wrote without transactions may be cut back to its last commit, once. What lies above that must not replace what
- * lies below: of a topic that belongs to an application of Weir's nothing is compacted from the end on that its job has said
- * (WEIR_CUT_NEVER_BELOW), and nothing before it has said one. Its tombstones stay for ever: a store is restored from where it
- * was written down last, however long ago that is, and would keep the rows whose tombstones it never saw.
+ * A changelog of a job that wrote without transactions may be cut back to its last commit, once. What lies above that must
+ * not replace what lies below: of a topic that belongs to an application of Weir's nothing is compacted from the end on that
+ * its job has said (WEIR_CUT_NEVER_BELOW), and nothing before it has said one. Its tombstones stay for ever: a store is
+ * restored from where it was written down last, however long ago that is, and would keep the rows whose tombstones it never
+ * saw.
  */
 enum { SLICE_BYTES = 8 * 1024 * 1024, RETRY_MS = 20 };
 
